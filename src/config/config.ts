@@ -1,0 +1,85 @@
+/**
+ * The whole configuration as a type. YAML files, flags and programs all give (parts of) this object; schema.ts checks
+ * ranges and fills in defaults, so everything below reads plain frozen values.
+ */
+import type { Precision } from "../model/compiled-model.ts";
+
+/** Which model, and how it is compiled. */
+export interface ModelConfig {
+  /** A Hugging Face folder. Relative paths count from the configuration file, else the working directory. */
+  readonly path: string;
+  /** Names that requests may use; empty takes the folder's name. */
+  readonly servedNames: readonly string[];
+  readonly precision: Precision;
+  /** Where compiled models are kept; null is the user's cache folder. */
+  readonly cacheDir: string | null;
+  /** Serve token ids alone; the folder needs no tokenizer. */
+  readonly skipTokenizerInit: boolean;
+}
+
+/** Limits and policies of the engine. */
+export interface EngineConfig {
+  /** Longest prompt plus answer in tokens; null takes the model's own limit. */
+  readonly maxModelLen: number | null;
+  /** Sequences that run at once. */
+  readonly maxNumSeqs: number;
+  /** Tokens computed in one step, decodes and prefill chunks together. */
+  readonly maxNumBatchedTokens: number;
+  /** Requests that may wait; the next one is refused with queue_full. */
+  readonly maxQueuedRequests: number;
+  /** Tokens in a KV page. */
+  readonly pageSize: number;
+  /** Pages in the pool; null derives it from kvCacheMb. */
+  readonly numPages: number | null;
+  /** MiB for the KV pool when numPages is null. */
+  readonly kvCacheMb: number;
+  readonly prefixCache: boolean;
+  readonly policy: "continuous" | "static";
+  /** Threads of ONNX Runtime in the model-agent; null is the number of physical cores. */
+  readonly threads: number | null;
+  /** Restarts of the engine's actors within restartWindowMs before it gives up. */
+  readonly maxRestarts: number;
+  readonly restartWindowMs: number;
+}
+
+/** The tokenizer pool. */
+export interface TokenizerConfig {
+  readonly threads: number;
+  /** Texts waiting to be tokenized; the next request is refused with queue_full. */
+  readonly maxQueued: number;
+}
+
+/** The HTTP and WebSocket server. */
+export interface ServerConfig {
+  readonly host: string;
+  readonly port: number;
+  readonly maxBodyBytes: number;
+  readonly maxMessageBytes: number;
+  /** Requests one WebSocket may have in flight. */
+  readonly maxRequestsPerSocket: number;
+  /** Bytes waiting for a slow client before its sequence is paused. */
+  readonly maxBufferedBytes: number;
+}
+
+/** Stopping. */
+export interface ShutdownConfig {
+  /** How long running requests may go on after SIGTERM. */
+  readonly drainMs: number;
+}
+
+/** Logging. */
+export interface LogConfig {
+  readonly level: "fatal" | "error" | "warn" | "info" | "debug" | "trace" | "silent";
+  /** pretty for people, json for machines. */
+  readonly format: "pretty" | "json";
+}
+
+/** Everything. */
+export interface TroupeConfig {
+  readonly model: ModelConfig;
+  readonly engine: EngineConfig;
+  readonly tokenizer: TokenizerConfig;
+  readonly server: ServerConfig;
+  readonly shutdown: ShutdownConfig;
+  readonly log: LogConfig;
+}

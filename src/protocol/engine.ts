@@ -1,0 +1,156 @@
+/**
+ * The engine as everything above it sees it: the edge, the command line and programs in the same process all talk to
+ * this interface, so the same request gives the same text everywhere.
+ */
+import type { PositionLogprobs, SamplingParams } from "../sampling/sampling-params.ts";
+import type { FinishReason } from "../scheduling/step-plan.ts";
+
+/** A turn of a conversation, as the model's chat template wants it. */
+export interface ChatMessage {
+  readonly role: string;
+  readonly content: string | null;
+  /** Further fields (name, tool_calls, ...) are handed to the template as they are. */
+  readonly [field: string]: unknown;
+}
+
+/** What the model continues. */
+export type Prompt =
+  | { readonly kind: "text"; readonly text: string; readonly addSpecialTokens?: boolean }
+  | { readonly kind: "ids"; readonly ids: readonly number[] }
+  | {
+      readonly kind: "chat";
+      readonly messages: readonly ChatMessage[];
+      readonly tools?: readonly unknown[];
+      /** Open the assistant's turn. Default true. */
+      readonly addGenerationPrompt?: boolean;
+      /** A template instead of the model's own. */
+      readonly template?: string;
+      /** More variables for the template. */
+      readonly variables?: Readonly<Record<string, unknown>>;
+    };
+
+/** A request for n answers to one prompt. */
+export interface GenerateRequest {
+  /** Unique among requests in flight; chosen by the engine when absent. */
+  readonly requestId?: string;
+  readonly prompt: Prompt;
+  readonly params: SamplingParams;
+}
+
+/** A token's log-probabilities with the text each id stands for. */
+export interface TextLogprobs extends PositionLogprobs {
+  readonly text: string;
+  /** Raw bytes of the token. */
+  readonly bytes: readonly number[];
+  readonly top: readonly (PositionLogprobs["top"][number] & {
+    readonly text: string;
+    readonly bytes: readonly number[];
+  })[];
+}
+
+/** Token counts of a finished request. */
+export interface Usage {
+  readonly numPromptTokens: number;
+  /** Of all answers that were returned. */
+  readonly numOutputTokens: number;
+  /** Prompt tokens found in the prefix cache. */
+  readonly numCachedTokens: number;
+}
+
+/**
+ * What a generation yields, in order: `prompt` once, then `delta` and `finish` for each answer (interleaved when n > 1;
+ * after `finish` nothing more for that index), `done` last. A failure is thrown from the iterator as a TroupeError.
+ */
+export type GenerationEvent =
+  | {
+      readonly kind: "prompt";
+      readonly requestId: string;
+      readonly promptIds: readonly number[];
+      /** The rendered prompt (null on token ids without a tokenizer). */
+      readonly promptText: string | null;
+      /** With params.promptLogprobs: one entry per prompt token, the first null. */
+      readonly promptLogprobs: readonly (TextLogprobs | null)[] | null;
+    }
+  | {
+      readonly kind: "delta";
+      readonly index: number;
+      /** Final text: no later token changes it. May be empty while a character is incomplete. */
+      readonly text: string;
+      readonly tokenIds: readonly number[];
+      readonly logprobs: readonly TextLogprobs[] | null;
+    }
+  | {
+      readonly kind: "finish";
+      readonly index: number;
+      readonly finishReason: FinishReason;
+      /** The stop string or stop token id that ended it; null for an end-of-sequence token or another reason. */
+      readonly stopReason: string | number | null;
+    }
+  | { readonly kind: "done"; readonly usage: Usage };
+
+/** What is served. */
+export interface ModelInfo {
+  /** Names that requests may use; the first is canonical. */
+  readonly names: readonly string[];
+  readonly architecture: string;
+  readonly precision: string;
+  /** Longest prompt plus answer, in tokens. */
+  readonly maxModelLen: number;
+  readonly vocabSize: number;
+  readonly hasTokenizer: boolean;
+  readonly hasChatTemplate: boolean;
+  readonly eosTokenIds: readonly number[];
+  /** Defaults from generation_config.json that apply when a request leaves a field out. */
+  readonly defaultParams: Partial<SamplingParams>;
+  /** Unix seconds when serving began. */
+  readonly createdAt: number;
+}
+
+/** A look at the engine, cheap enough for every scrape. */
+export interface EngineStatus {
+  readonly state: "starting" | "ready" | "recovering" | "draining" | "failed" | "stopped";
+  readonly numRunning: number;
+  readonly numWaiting: number;
+  readonly numPages: number;
+  readonly numFreePages: number;
+  readonly counters: EngineCounters;
+}
+
+/** Totals since the start; they only grow. */
+export interface EngineCounters {
+  readonly promptTokens: number;
+  readonly generationTokens: number;
+  readonly prefixCacheQueries: number;
+  readonly prefixCacheHits: number;
+  readonly preemptions: number;
+  readonly steps: number;
+  readonly restarts: number;
+}
+
+/** The result of {@link Engine.tokenize}. */
+export interface Tokenized {
+  readonly ids: readonly number[];
+  /** The vocabulary's own spelling of each token. */
+  readonly tokens: readonly string[];
+}
+
+/** A running engine. Every method rejects with a TroupeError. */
+export interface Engine {
+  readonly info: ModelInfo;
+  /**
+   * Generates; the request is admitted or refused (`queue_full`, `prompt_too_long`, `invalid_request`, `not_ready`)
+   * when the first event is awaited. Leaving the loop (`break`, `return`) or aborting the signal cancels within a step
+   * and frees the pages. A consumer that stops pulling pauses its own sequence, nobody else's.
+   */
+  generate(
+    request: GenerateRequest,
+    options?: { readonly signal?: AbortSignal },
+  ): AsyncIterable<GenerationEvent>;
+  /** Text or a conversation to ids. `unsupported` without a tokenizer. */
+  tokenize(prompt: Exclude<Prompt, { kind: "ids" }>): Promise<Tokenized>;
+  /** Ids to text, special tokens shown. `unsupported` without a tokenizer. */
+  detokenize(ids: readonly number[]): Promise<string>;
+  status(): EngineStatus;
+  /** Stops intake, lets running requests end until the deadline, cuts the rest, parks and ends every actor. */
+  stop(options?: { readonly drainMs?: number }): Promise<void>;
+}
