@@ -1,11 +1,11 @@
 /**
  * What compiling a checkpoint gives and a model-agent runs: a chain of dense ONNX segments, split at attention.
  *
- *     first : ids, cos.*, sin.*              -> x, q, k, v          embed · norm · qkv · rope
- *     block : att, x, cos.*, sin.*           -> x, q, k, v          o-proj · residual · MLP · residual · norm · qkv · rope
+ *     first : ids, cos.*, sin.*              -> xOut, q, k, v       embed · norm · qkv · rope
+ *     block : att, x, cos.*, sin.*           -> xOut, q, k, v       o-proj · residual · MLP · residual · norm · qkv · rope
  *     last  : att, x                         -> logits              o-proj · residual · MLP · residual · norm · lm-head
  *
- * All activations are flat float32: x [tokens, hiddenSize], q and att [tokens, numHeads * headDim],
+ * All activations are flat float32: x and xOut (the next segment's x) [tokens, hiddenSize], q and att [tokens, numHeads * headDim],
  * k and v [tokens, numKvHeads * headDim], logits [rows, vocabSize]; ids int64 [tokens].
  * Rotary angles are fed, not stored: cos.N and sin.N are [tokens, rotaryDim / 2] rows of rope table N, one row for each
  * token, so every variant of scaling is plain arithmetic in rope.ts. A segment lists only the inputs it has.
