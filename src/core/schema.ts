@@ -5,6 +5,7 @@
 import { type ZodType, z } from "zod";
 import type { ErrorCode } from "../errors/error-codes.ts";
 import { TroupeError } from "../errors/troupe-error.ts";
+import { issueText, listOf, nounFor } from "./issue-text.ts";
 import { nearestName } from "./nearest-name.ts";
 
 export { z };
@@ -39,18 +40,61 @@ interface Problem {
 
 function describeIssue(schema: ZodType, value: unknown, issue: z.core.$ZodIssue): Problem {
   const path = issue.path.map(String).join(".");
-  if (issue.code === "unrecognized_keys") {
-    const known = keysAt(schema, issue.path);
-    const texts = issue.keys.map((key) => {
-      const near = nearestName(key, known);
-      const hint = near === undefined ? `known keys: ${known.join(", ")}` : `did you mean "${near}"?`;
-      return `unknown key "${path === "" ? key : `${path}.${key}`}" (${hint})`;
-    });
-    return { path: [path, issue.keys[0]].filter(Boolean).join("."), text: texts.join("; ") };
+  if (issue.code === "unrecognized_keys") return unknownKeys(schema, path, issue);
+  const branch = issue.code === "invalid_union" ? likeliestBranch(issue.errors) : undefined;
+  if (issue.code === "invalid_union" && branch !== undefined) {
+    const inner = branch[0]!;
+    return describeIssue(schema, value, { ...inner, path: [...issue.path, ...inner.path] });
   }
-  const got = show(valueAt(value, issue.path));
-  const where = path === "" ? "" : `"${path}": `;
-  return { path, text: `${where}${lowerFirst(issue.message)} (got ${got})` };
+  const given = valueAt(value, issue.path);
+  const text =
+    issue.code === "invalid_union" && issue.errors.length > 0
+      ? `must be ${alternatives(issue.errors)}`
+      : issueText(issue, given);
+  const got = given === undefined ? "" : ` (got ${show(given)})`;
+  return { path, text: `${path === "" ? "" : `"${path}": `}${text}${got}` };
+}
+
+function unknownKeys(schema: ZodType, path: string, issue: z.core.$ZodIssueUnrecognizedKeys): Problem {
+  const known = keysAt(schema, issue.path);
+  const texts = issue.keys.map((key) => {
+    const near = nearestName(key, known) ?? nearestElsewhere(schema, key);
+    const hint = near === undefined ? `known keys: ${known.join(", ")}` : `did you mean "${near}"?`;
+    return `unknown key "${path === "" ? key : `${path}.${key}`}" (${hint})`;
+  });
+  return { path: [path, issue.keys[0]].filter(Boolean).join("."), text: texts.join("; ") };
+}
+
+type Branches = readonly (readonly z.core.$ZodIssue[])[];
+
+/** The branch of a union that was meant: the one whose own type matched and that has the fewest problems inside. */
+function likeliestBranch(branches: Branches): readonly z.core.$ZodIssue[] | undefined {
+  return branches
+    .filter(
+      (issues) => issues.length > 0 && issues.every((issue) => issue.path.length > 0 || !isKindIssue(issue)),
+    )
+    .sort((a, b) => a.length - b.length)[0];
+}
+
+function isKindIssue(issue: z.core.$ZodIssue): boolean {
+  return issue.code === "invalid_type" || issue.code === "invalid_value";
+}
+
+function alternatives(branches: Branches): string {
+  const nouns = branches.map(([issue]) =>
+    issue?.code === "invalid_value"
+      ? listOf(issue.values)
+      : nounFor(issue?.code === "invalid_type" ? issue.expected : ""),
+  );
+  return [...new Set(nouns)].join(", or ");
+}
+
+/** Where an object further down has a key of that very name: `port` at the top is `server.port`. */
+function nearestElsewhere(schema: ZodType, key: string): string | undefined {
+  const top = unwrap(schema);
+  if (!(top instanceof z.ZodObject)) return undefined;
+  const section = Object.entries(top.shape).find(([, part]) => keysOf(part).includes(key));
+  return section === undefined ? undefined : `${section[0]}.${key}`;
 }
 
 function valueAt(value: unknown, path: readonly PropertyKey[]): unknown {
@@ -61,19 +105,32 @@ function valueAt(value: unknown, path: readonly PropertyKey[]): unknown {
 
 /** Known keys of the object schema at `path`; wrappers (optional, default, pipe) are looked through. */
 function keysAt(schema: ZodType, path: readonly PropertyKey[]): string[] {
-  let current: unknown = unwrap(schema);
-  for (const key of path) {
-    if (current instanceof z.ZodObject) current = unwrap(current.shape[String(key)]);
-    else if (current instanceof z.ZodArray) current = unwrap(current.element);
-    else return [];
-  }
-  return current instanceof z.ZodObject ? Object.keys(current.shape) : [];
+  let parts: unknown[] = [schema];
+  for (const key of path) parts = parts.flatMap(optionsOf).flatMap((part) => partAt(part, key));
+  return [...new Set(parts.flatMap(keysOf))];
+}
+
+function keysOf(schema: unknown): string[] {
+  return optionsOf(schema).flatMap((part) => (part instanceof z.ZodObject ? Object.keys(part.shape) : []));
+}
+
+function partAt(schema: unknown, key: PropertyKey): unknown[] {
+  if (schema instanceof z.ZodObject) return [schema.shape[String(key)]];
+  if (schema instanceof z.ZodArray) return [schema.element];
+  if (schema instanceof z.ZodRecord) return [schema.valueType];
+  return [];
+}
+
+/** The schema without wrappers; for a union, its options. */
+function optionsOf(schema: unknown): unknown[] {
+  const plain = unwrap(schema);
+  return plain instanceof z.ZodUnion ? plain.options.flatMap(optionsOf) : [plain];
 }
 
 function unwrap(schema: unknown): unknown {
   if (schema instanceof z.ZodOptional || schema instanceof z.ZodNullable || schema instanceof z.ZodDefault)
     return unwrap(schema.unwrap());
-  if (schema instanceof z.ZodPrefault) return unwrap(schema.unwrap());
+  if (schema instanceof z.ZodPrefault || schema instanceof z.ZodReadonly) return unwrap(schema.unwrap());
   if (schema instanceof z.ZodPipe) return unwrap(schema.in);
   return schema;
 }
@@ -81,8 +138,4 @@ function unwrap(schema: unknown): unknown {
 function show(value: unknown): string {
   const text = JSON.stringify(value) ?? String(value);
   return text.length > 80 ? `${text.slice(0, 77)}...` : text;
-}
-
-function lowerFirst(text: string): string {
-  return text.charAt(0).toLowerCase() + text.slice(1);
 }

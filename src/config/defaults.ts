@@ -1,0 +1,53 @@
+/**
+ * The one home of default values. configs/understudy.yaml says the same with a comment for each key; a test holds
+ * the two together.
+ */
+import type { TroupeConfig } from "./config.ts";
+import { embeddedModelPath } from "./embedded-model.ts";
+
+const MIB = 1024 * 1024;
+
+/**
+ * The configuration when nothing is given: the embedded model on http://127.0.0.1:8000.
+ *
+ * @example
+ * ```ts
+ * defaultConfig().server.port; // 8000
+ * ```
+ */
+export function defaultConfig(): TroupeConfig {
+  return {
+    model: {
+      path: embeddedModelPath(),
+      servedNames: [],
+      precision: "fp32",
+      cacheDir: null,
+      skipTokenizerInit: false,
+    },
+    engine: {
+      maxModelLen: null,
+      maxNumSeqs: 32,
+      maxNumBatchedTokens: 256,
+      maxQueuedRequests: 256,
+      pageSize: 16,
+      numPages: null,
+      kvCacheMb: 256,
+      prefixCache: true,
+      policy: "continuous",
+      threads: null,
+      maxRestarts: 5,
+      restartWindowMs: 60_000,
+    },
+    tokenizer: { threads: 1, maxQueued: 256 },
+    server: {
+      host: "127.0.0.1",
+      port: 8000,
+      maxBodyBytes: 4 * MIB,
+      maxMessageBytes: 4 * MIB,
+      maxRequestsPerSocket: 64,
+      maxBufferedBytes: MIB / 4,
+    },
+    shutdown: { drainMs: 30_000 },
+    log: { level: "info", format: "pretty" },
+  };
+}

@@ -1,0 +1,125 @@
+/** Puts a configuration together: overrides (flags) over a file over defaults, checked once, frozen. */
+import { homedir } from "node:os";
+import { dirname, join, resolve } from "node:path";
+import { parse } from "../core/schema.ts";
+import { TroupeError } from "../errors/troupe-error.ts";
+import type { TroupeConfig } from "./config.ts";
+import { configKeys, configSchema } from "./schema.ts";
+import { readYamlFile } from "./yaml-file.ts";
+
+/** A configuration with any section and any key left out. */
+export type PartialConfig = {
+  readonly [Section in keyof TroupeConfig]?:
+    | { readonly [Key in keyof TroupeConfig[Section]]?: TroupeConfig[Section][Key] | undefined }
+    | undefined;
+};
+
+/** Where a configuration comes from. */
+export interface ConfigSources {
+  /** A YAML file. */
+  readonly file?: string | undefined;
+  /** What flags or a program say; wins over the file. */
+  readonly overrides?: PartialConfig | undefined;
+  /** Folder from which relative paths in overrides count. Default: the working directory. */
+  readonly cwd?: string | undefined;
+}
+
+/**
+ * Fills in defaults and checks every range.
+ *
+ * @throws TroupeError `invalid_config` naming the dotted path, the value and what would do.
+ * @example
+ * ```ts
+ * const config = parseConfig({ server: { port: 0 }, log: { level: "silent" } });
+ * ```
+ */
+export function parseConfig(partial: PartialConfig = {}): TroupeConfig {
+  return loadConfig({ overrides: partial });
+}
+
+/**
+ * Reads the file, lays the overrides over it, fills in defaults and checks everything. Relative paths count from the
+ * file they stand in.
+ *
+ * @throws TroupeError `invalid_config` or `file_error`
+ * @example
+ * ```ts
+ * const config = loadConfig({ file: "configs/cpu-server.yaml", overrides: { server: { port: 9000 } } });
+ * ```
+ */
+export function loadConfig(sources: ConfigSources): TroupeConfig {
+  const { file, cwd = process.cwd() } = sources;
+  const fromFile = file === undefined ? {} : readFile(resolve(cwd, file), file);
+  const overrides = withAbsolutePaths(sectionsOf(sources.overrides ?? {}), cwd);
+  const merged = mergeSections(fromFile, overrides);
+  return deepFreeze(parse(configSchema(), merged, { code: "invalid_config", what: file ?? "configuration" }));
+}
+
+type Sections = Readonly<Record<string, unknown>>;
+
+function readFile(path: string, shownAs: string): Sections {
+  const value = readYamlFile(path) ?? {};
+  if (typeof value !== "object" || Array.isArray(value)) {
+    throw new TroupeError(
+      "invalid_config",
+      `${shownAs}: must be sections of keys such as "server:", not ${kindOf(value)}.`,
+    );
+  }
+  const sections = sectionsOf(value as Sections);
+  // The file is checked by itself first, so that its mistakes are reported under its own name.
+  parse(configKeys(), sections, { code: "invalid_config", what: shownAs });
+  return withAbsolutePaths(sections, dirname(path));
+}
+
+/** A section whose keys are all commented out is null in YAML: the same as absent. */
+function sectionsOf(value: Sections): Sections {
+  return Object.fromEntries(
+    Object.entries(value)
+      .filter(([, section]) => section !== null && section !== undefined)
+      .map(([name, section]) => [name, isRecord(section) ? withoutUndefined(section) : section]),
+  );
+}
+
+function withoutUndefined(section: Sections): Sections {
+  return Object.fromEntries(Object.entries(section).filter(([, value]) => value !== undefined));
+}
+
+function withAbsolutePaths(sections: Sections, folder: string): Sections {
+  const { model } = sections;
+  if (!isRecord(model)) return sections;
+  const absolute = { ...model };
+  for (const key of ["path", "cacheDir"]) {
+    const path = absolute[key];
+    if (typeof path === "string" && path !== "") absolute[key] = absolutePath(path, folder);
+  }
+  return { ...sections, model: absolute };
+}
+
+function absolutePath(path: string, folder: string): string {
+  return path === "~" || path.startsWith("~/") ? join(homedir(), path.slice(1)) : resolve(folder, path);
+}
+
+function mergeSections(below: Sections, above: Sections): Sections {
+  const merged: Record<string, unknown> = { ...below };
+  for (const [name, section] of Object.entries(above)) {
+    const base = merged[name];
+    merged[name] = isRecord(base) && isRecord(section) ? { ...base, ...section } : section;
+  }
+  return merged;
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function kindOf(value: unknown): string {
+  return Array.isArray(value) ? "a list" : `${JSON.stringify(value)}`;
+}
+
+function deepFreeze<T>(value: T): T {
+  if (typeof value === "object" && value !== null && !Object.isFrozen(value)) {
+    Object.freeze(value);
+    for (const part of Object.values(value)) deepFreeze(part);
+  }
+  return value;
+}

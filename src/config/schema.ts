@@ -1,0 +1,117 @@
+/** Ranges, defaults and cross-checks of every configuration key. What passes here needs no further checks below. */
+import { z } from "../core/schema.ts";
+import type { Precision } from "../model/compiled-model.ts";
+import type { LogConfig, TroupeConfig } from "./config.ts";
+import { defaultConfig } from "./defaults.ts";
+
+const precisions = ["fp32", "w8", "w4"] as const satisfies readonly Precision[];
+const levels = [
+  "fatal",
+  "error",
+  "warn",
+  "info",
+  "debug",
+  "trace",
+  "silent",
+] as const satisfies readonly LogConfig["level"][];
+
+const PAGE_SIZES = [8, 16, 32, 64, 128, 256];
+const HOUR_MS = 3_600_000;
+const GIB = 1024 ** 3;
+
+const wholeNumber = (min: number, max: number) => z.int().min(min).max(max);
+const name = z.string().min(1);
+
+/** Keys with their ranges, each optional: what a file or a program may say. */
+export function configKeys() {
+  const defaults = defaultConfig();
+  const { model, engine, tokenizer, server, shutdown, log } = defaults;
+  return z.strictObject({
+    model: z
+      .strictObject({
+        path: name.default(model.path),
+        servedNames: z.array(name).max(64).readonly().default(model.servedNames),
+        precision: z.enum(precisions).default(model.precision),
+        cacheDir: name.nullable().default(model.cacheDir),
+        skipTokenizerInit: z.boolean().default(model.skipTokenizerInit),
+      })
+      .prefault({}),
+    engine: z
+      .strictObject({
+        maxModelLen: wholeNumber(2, 16_777_216).nullable().default(engine.maxModelLen),
+        maxNumSeqs: wholeNumber(1, 4096).default(engine.maxNumSeqs),
+        maxNumBatchedTokens: wholeNumber(1, 65_536).default(engine.maxNumBatchedTokens),
+        maxQueuedRequests: wholeNumber(0, 1_000_000).default(engine.maxQueuedRequests),
+        pageSize: z
+          .int()
+          .refine(
+            (size) => PAGE_SIZES.includes(size),
+            `must be a power of two from ${PAGE_SIZES[0]} to ${PAGE_SIZES.at(-1)}`,
+          )
+          .default(engine.pageSize),
+        numPages: wholeNumber(1, 16_777_216).nullable().default(engine.numPages),
+        kvCacheMb: wholeNumber(1, 16_777_216).default(engine.kvCacheMb),
+        prefixCache: z.boolean().default(engine.prefixCache),
+        policy: z.enum(["continuous", "static"]).default(engine.policy),
+        threads: wholeNumber(1, 1024).nullable().default(engine.threads),
+        maxRestarts: wholeNumber(0, 1000).default(engine.maxRestarts),
+        restartWindowMs: wholeNumber(1, 24 * HOUR_MS).default(engine.restartWindowMs),
+      })
+      .prefault({}),
+    tokenizer: z
+      .strictObject({
+        threads: wholeNumber(1, 64).default(tokenizer.threads),
+        maxQueued: wholeNumber(1, 1_000_000).default(tokenizer.maxQueued),
+      })
+      .prefault({}),
+    server: z
+      .strictObject({
+        host: name.default(server.host),
+        port: wholeNumber(0, 65_535).default(server.port),
+        maxBodyBytes: wholeNumber(1024, GIB).default(server.maxBodyBytes),
+        maxMessageBytes: wholeNumber(1024, GIB).default(server.maxMessageBytes),
+        maxRequestsPerSocket: wholeNumber(1, 65_536).default(server.maxRequestsPerSocket),
+        maxBufferedBytes: wholeNumber(1024, GIB).default(server.maxBufferedBytes),
+      })
+      .prefault({}),
+    shutdown: z
+      .strictObject({
+        drainMs: wholeNumber(0, HOUR_MS).default(shutdown.drainMs),
+      })
+      .prefault({}),
+    log: z
+      .strictObject({
+        level: z.enum(levels).default(log.level),
+        format: z.enum(["pretty", "json"]).default(log.format),
+      })
+      .prefault({}),
+  });
+}
+
+/** {@link configKeys} and the checks that need two keys at once. */
+export function configSchema(): z.ZodType<TroupeConfig> {
+  return configKeys().superRefine((config, context) => {
+    const { engine, model } = config;
+    const problem = (path: string[], message: string): void => {
+      context.addIssue({ code: "custom", path, message });
+    };
+    if (engine.maxNumBatchedTokens < engine.maxNumSeqs) {
+      problem(
+        ["engine", "maxNumBatchedTokens"],
+        `must be at least engine.maxNumSeqs (${engine.maxNumSeqs}): every running sequence takes one token of a step`,
+      );
+    }
+    if (engine.numPages !== null && engine.maxModelLen !== null) {
+      const numTokens = engine.numPages * engine.pageSize;
+      if (numTokens < engine.maxModelLen) {
+        const needed = Math.ceil(engine.maxModelLen / engine.pageSize);
+        problem(
+          ["engine", "numPages"],
+          `holds ${numTokens} tokens, less than engine.maxModelLen (${engine.maxModelLen}); set at least ${needed}`,
+        );
+      }
+    }
+    const repeated = model.servedNames.find((served, index) => model.servedNames.indexOf(served) !== index);
+    if (repeated !== undefined) problem(["model", "servedNames"], `names "${repeated}" twice`);
+  });
+}
