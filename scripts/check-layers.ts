@@ -38,7 +38,11 @@ export function checkProject(root: string): Problem[] {
   const problems: Problem[] = [];
   for (const file of program) {
     if (unitOf(file) === undefined)
-      problems.push({ file, line: 1, text: "lies in no layer; give it a place in scripts/layers.ts" });
+      problems.push({
+        file,
+        line: 1,
+        text: "lies in no layer; move it, or give its folder a place in scripts/layers.ts",
+      });
     problems.push(...sourceProblems(file, texts.get(file)!));
   }
   for (const found of imports) {
