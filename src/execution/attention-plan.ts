@@ -1,0 +1,178 @@
+/**
+ * Plans the attention runs of a step: single queries (decodes) of similar length side by side in one run, chunks of a
+ * prompt in runs of their own, each cut so that its scores stay in a bounded piece of memory.
+ *
+ * A run is `wide` when it has at least one product (head × batch) for each thread. Otherwise it must run on fewer threads:
+ * given more threads than products, MLAS cuts a product and with it the order of its sums.
+ */
+import { type AttentionShape, keyQuantum } from "./attention-graph.ts";
+import { groupByLength } from "./length-groups.ts";
+
+/** Consecutive tokens of one sequence that ask; their own keys already lie in pages. */
+export interface QueryPiece {
+  /** Pages of the sequence. */
+  readonly blockTable: Int32Array;
+  /** Of the first query. */
+  readonly position: number;
+  readonly numQueries: number;
+}
+
+/** One run of an attention session; rows of q and att are those of its queries, in the order of the pieces. */
+export interface AttentionRun {
+  readonly firstQuery: number;
+  readonly numBatches: number;
+  readonly queriesPerBatch: number;
+  /** [numTables, pagesPerTable], flat; one table for each batch, or one for all. */
+  readonly table: Int32Array;
+  readonly pagesPerTable: number;
+  readonly numTables: number;
+  readonly numKeys: number;
+  /** Position of each query. [numBatches * queriesPerBatch] */
+  readonly positions: Int32Array;
+  /** Position of the first key each query's table holds. [numBatches * queriesPerBatch] */
+  readonly keyStarts: Int32Array;
+  readonly wide: boolean;
+}
+
+/** What planning depends on. */
+export interface AttentionPlanOptions {
+  readonly shape: AttentionShape;
+  readonly window: number | null;
+  /** Of a wide run. */
+  readonly threads: number;
+}
+
+/** Queries of one chunk that attend in one run: enough for full speed, few enough to skip most of the causal half. */
+const MAX_QUERIES = 128;
+/** Scores of one run, in elements. */
+const MAX_SCORES = 2 ** 24;
+/** Keys and values gathered by one run of decodes, in bytes: small enough to be multiplied while still in cache. */
+const MAX_GATHER_BYTES = 2 ** 25;
+/** What starting one more run costs, as bytes gathered in the same time. */
+const RUN_COST_BYTES = 2 ** 19;
+/** Windows start at multiples of this: no block in which MLAS sums over keys is longer, so blocks fall alike. */
+const KEY_START_QUANTUM = 1024;
+
+/** Threads of the session for runs that are not wide: no more than one sequence has products. */
+export function narrowThreads(shape: AttentionShape, threads: number): number {
+  return Math.min(threads, shape.numKvHeads);
+}
+
+/** Runs for all queries of `pieces`, whose rows lie one after the other; pieces with one query come first. */
+export function planAttention(pieces: readonly QueryPiece[], options: AttentionPlanOptions): AttentionRun[] {
+  const numSingles = countSingles(pieces);
+  const runs = planSingles(pieces.slice(0, numSingles), options);
+  let firstQuery = numSingles;
+  for (const piece of pieces.slice(numSingles)) {
+    planChunk(runs, piece, firstQuery, options);
+    firstQuery += piece.numQueries;
+  }
+  return runs;
+}
+
+function countSingles(pieces: readonly QueryPiece[]): number {
+  const firstChunk = pieces.findIndex((piece) => piece.numQueries > 1);
+  return firstChunk === -1 ? pieces.length : firstChunk;
+}
+
+function planSingles(pieces: readonly QueryPiece[], options: AttentionPlanOptions): AttentionRun[] {
+  const { shape, threads } = options;
+  const spans = pieces.map((piece) => keySpan(piece.position, piece.position, options));
+  const keyBytes = 2 * shape.numKvHeads * shape.headDim * Float32Array.BYTES_PER_ELEMENT;
+  const costs = { runKeys: RUN_COST_BYTES / keyBytes, maxKeys: MAX_GATHER_BYTES / keyBytes };
+  const ends = groupByLength(
+    spans.map((span) => span.numKeys),
+    costs,
+  );
+  return ends.map((end, group) => {
+    const start = ends[group - 1] ?? 0;
+    const members = pieces.slice(start, end);
+    const memberSpans = spans.slice(start, end);
+    const numKeys = Math.max(...memberSpans.map((span) => span.numKeys));
+    const pagesPerTable = numKeys / shape.pageSize;
+    const table = new Int32Array(members.length * pagesPerTable);
+    for (const [row, piece] of members.entries()) {
+      const firstPage = memberSpans[row]!.start / shape.pageSize;
+      fillTable(table.subarray(row * pagesPerTable, (row + 1) * pagesPerTable), piece.blockTable, firstPage);
+    }
+    return {
+      firstQuery: start,
+      numBatches: members.length,
+      queriesPerBatch: 1,
+      table,
+      pagesPerTable,
+      numTables: members.length,
+      numKeys,
+      positions: Int32Array.from(members, (piece) => piece.position),
+      keyStarts: Int32Array.from(memberSpans, (span) => span.start),
+      wide: members.length * shape.numKvHeads >= threads,
+    };
+  });
+}
+
+function planChunk(
+  runs: AttentionRun[],
+  piece: QueryPiece,
+  firstQuery: number,
+  options: AttentionPlanOptions,
+): void {
+  const { shape, threads } = options;
+  // Heads times batches become a multiple of the threads, so that none is idle.
+  const batches = threads / greatestCommonDivisor(threads, shape.numKvHeads);
+  for (let done = 0; done < piece.numQueries; ) {
+    const position = piece.position + done;
+    const wanted = Math.min(piece.numQueries - done, maxQueriesAt(position, shape));
+    const wide = wanted >= batches;
+    const numQueries = wide ? wanted - (wanted % batches) : wanted;
+    const { start, numKeys } = keySpan(position, position + numQueries - 1, options);
+    // ONNX Runtime folds batches that share the only head's keys into one product, so there each gets its own table.
+    const numTables = wide && shape.numKvHeads === 1 ? batches : 1;
+    const pagesPerTable = numKeys / shape.pageSize;
+    const table = new Int32Array(numTables * pagesPerTable);
+    for (let row = 0; row < numTables; row++) {
+      const tableRow = table.subarray(row * pagesPerTable, (row + 1) * pagesPerTable);
+      fillTable(tableRow, piece.blockTable, start / shape.pageSize);
+    }
+    runs.push({
+      firstQuery: firstQuery + done,
+      numBatches: wide ? batches : 1,
+      queriesPerBatch: wide ? numQueries / batches : numQueries,
+      table,
+      pagesPerTable,
+      numTables,
+      numKeys,
+      positions: Int32Array.from({ length: numQueries }, (_, row) => position + row),
+      keyStarts: new Int32Array(numQueries).fill(start),
+      wide,
+    });
+    done += numQueries;
+  }
+}
+
+function maxQueriesAt(position: number, shape: AttentionShape): number {
+  const scoresPerQuery = shape.numHeads * (position + MAX_QUERIES);
+  return Math.max(1, Math.min(MAX_QUERIES, Math.floor(MAX_SCORES / scoresPerQuery)));
+}
+
+/** The keys that queries from `first` to `last` can see, widened to the quanta. */
+function keySpan(
+  first: number,
+  last: number,
+  { shape, window }: AttentionPlanOptions,
+): { readonly start: number; readonly numKeys: number } {
+  const firstVisible = window === null ? 0 : Math.max(0, first - window + 1);
+  const start = firstVisible - (firstVisible % KEY_START_QUANTUM);
+  const quantum = keyQuantum(shape.headDim);
+  return { start, numKeys: Math.ceil((last + 1 - start) / quantum) * quantum };
+}
+
+/** Pages of `blockTable` from `firstPage` on; what lies beyond its end is masked and may be any page of its own. */
+function fillTable(target: Int32Array, blockTable: Int32Array, firstPage: number): void {
+  const pages = blockTable.subarray(firstPage, firstPage + target.length);
+  target.set(pages);
+  target.fill(pages[0]!, pages.length);
+}
+
+function greatestCommonDivisor(a: number, b: number): number {
+  return b === 0 ? a : greatestCommonDivisor(b, a % b);
+}
