@@ -6,7 +6,7 @@ import { type ActorRef, actorRef, type Messenger, type Protocol } from "../../sr
 type Counter = {
   add: { message: number };
   total: { message: null; reply: number };
-  flush: { message: null; reply: void };
+  flush: { message: null; reply: undefined };
   follow: { message: { from: number }; item: number };
 };
 type Other = { add: { message: string } };
@@ -17,7 +17,7 @@ declare const counter: ActorRef<Counter>;
 // what is right compiles
 const accepted: boolean = messenger.tell(counter, "add", 1);
 const total: Promise<number> = messenger.ask(counter, "total", null, { deadlineMs: 10 });
-const flushed: Promise<void> = messenger.ask(counter, "flush", null);
+const flushed: Promise<undefined> = messenger.ask(counter, "flush", null);
 const items: AsyncIterable<number> = messenger.stream(counter, "follow", { from: 1 }, { window: 4 });
 const named: ActorRef<Counter> = actorRef<Counter>("counter");
 const overWire: ActorRef<Counter> = structuredClone(counter);
@@ -30,7 +30,7 @@ messenger.tell(counter, "add", "1");
 messenger.tell(counter, "total", null);
 // @ts-expect-error a tell cannot be asked
 messenger.ask(counter, "add", 1);
-// @ts-expect-error an ask with reply void is still an ask
+// @ts-expect-error an ask with reply undefined is still an ask
 messenger.tell(counter, "flush", null);
 // @ts-expect-error a stream cannot be asked
 messenger.ask(counter, "follow", { from: 1 });
