@@ -162,7 +162,7 @@ function keySpan(
 ): { readonly start: number; readonly numKeys: number } {
   const firstVisible = window === null ? 0 : Math.max(0, first - window + 1);
   const start = firstVisible - (firstVisible % KEY_START_QUANTUM);
-  const quantum = keyQuantum(shape.headDim);
+  const quantum = Math.max(keyQuantum(shape.headDim), shape.pageSize);
   return { start, numKeys: Math.ceil((last + 1 - start) / quantum) * quantum };
 }
 

@@ -1,0 +1,119 @@
+/**
+ * One kind of attention, ready to run over any layer's pages: plans the runs of a step once, then serves every layer of
+ * its kind with them.
+ */
+import type { KvPool } from "../kv/kv-memory.ts";
+import type { AttentionSpec } from "../model/compiled-model.ts";
+import { type AttentionShape, buildAttentionGraph } from "./attention-graph.ts";
+import { fillMask } from "./attention-mask.ts";
+import { type AttentionRun, narrowThreads, planAttention, type QueryPiece } from "./attention-plan.ts";
+import { FloatScratch } from "./float-scratch.ts";
+import { loadSession, type Session, type Tensor, tensor } from "./onnx-runtime.ts";
+
+/** What a kind of attention is made from. */
+export interface PagedAttentionOptions {
+  readonly shape: AttentionShape;
+  readonly spec: AttentionSpec;
+  readonly threads: number;
+}
+
+/** The runs of one step with all that does not change from layer to layer. */
+export interface PreparedAttention {
+  readonly numQueries: number;
+  readonly runs: readonly PreparedRun[];
+}
+
+interface PreparedRun {
+  readonly session: Session;
+  readonly firstQuery: number;
+  readonly numQueries: number;
+  readonly queryDims: readonly number[];
+  readonly table: Tensor;
+  readonly mask: Tensor;
+  readonly scoreDims: Tensor;
+}
+
+const FETCHES = ["att"] as const;
+
+/** Attention over pages. The bits of a query's row depend on its own keys alone, whatever runs beside it. */
+export class PagedAttention {
+  readonly #options: PagedAttentionOptions;
+  readonly #wide: Session;
+  readonly #narrow: Session;
+  readonly #masks = new FloatScratch();
+  readonly #att = new FloatScratch();
+
+  constructor(options: PagedAttentionOptions) {
+    this.#options = options;
+    const { shape, spec, threads } = options;
+    const graph = buildAttentionGraph(shape, spec);
+    // Optimisation would fold the halving that keeps products off the one-row path (see attention-graph.ts) into them.
+    const load = (name: string, numThreads: number) =>
+      loadSession(graph, { name, threads: numThreads, keepArena: true, optimization: "disabled" });
+    this.#wide = load("attention", threads);
+    const narrow = narrowThreads(shape, threads);
+    this.#narrow = narrow === threads ? this.#wide : load("narrow attention", narrow);
+  }
+
+  /** Plans a step. What the former call gave is no longer valid. */
+  prepare(pieces: readonly QueryPiece[]): PreparedAttention {
+    const { shape, spec, threads } = this.#options;
+    this.#masks.reset();
+    const runs = planAttention(pieces, { shape, window: spec.window, threads });
+    return {
+      numQueries: runs.reduce((sum, run) => sum + run.positions.length, 0),
+      runs: runs.map((run) => this.#prepareRun(run)),
+    };
+  }
+
+  /**
+   * @param q float32 [numQueries, numHeads * headDim], rows in the order of the pieces
+   * @returns att of the same shape, valid until the next call
+   */
+  run(prepared: PreparedAttention, q: Float32Array, pool: KvPool): Float32Array {
+    const { numHeads, headDim } = this.#options.shape;
+    const width = numHeads * headDim;
+    const keys = this.#poolTensor(pool.keys);
+    const values = this.#poolTensor(pool.values);
+    this.#att.reset();
+    const att = prepared.runs.length === 1 ? undefined : this.#att.take(prepared.numQueries * width);
+    for (const { session, firstQuery, numQueries, queryDims, table, mask, scoreDims } of prepared.runs) {
+      const rows = q.subarray(firstQuery * width, (firstQuery + numQueries) * width);
+      const feeds = { q: tensor("float32", rows, queryDims), keys, values, table, mask, scoreDims };
+      const result = session.run(feeds, FETCHES).att!.data as Float32Array;
+      if (att === undefined) return result;
+      att.set(result, firstQuery * width);
+    }
+    return att ?? new Float32Array(0);
+  }
+
+  /** Frees the sessions. */
+  release(): void {
+    this.#wide.release();
+    this.#narrow.release();
+  }
+
+  #prepareRun(run: AttentionRun): PreparedRun {
+    const { shape, spec } = this.#options;
+    const { numBatches, queriesPerBatch, numKeys, numTables, pagesPerTable } = run;
+    const group = shape.numHeads / shape.numKvHeads;
+    const mask = this.#masks.take(run.positions.length * numKeys);
+    fillMask(mask, run, { window: spec.window, distances: spec.alibiSlopes !== null });
+    const scoreDims = [shape.numKvHeads, numBatches, queriesPerBatch, group, numKeys];
+    return {
+      session: run.wide ? this.#wide : this.#narrow,
+      firstQuery: run.firstQuery,
+      numQueries: run.positions.length,
+      queryDims: [numBatches, queriesPerBatch, shape.numKvHeads, group, shape.headDim],
+      table: tensor("int32", run.table, [numTables, pagesPerTable]),
+      mask: tensor("float32", mask, [numBatches, queriesPerBatch, 1, numKeys]),
+      scoreDims: tensor("int64", BigInt64Array.from(scoreDims, BigInt), [5]),
+    };
+  }
+
+  #poolTensor(data: Float32Array): Tensor {
+    const { numKvHeads, pageSize, headDim } = this.#options.shape;
+    const pageElements = pageSize * headDim;
+    return tensor("float32", data, [numKvHeads, data.length / (numKvHeads * pageElements), pageElements]);
+  }
+}

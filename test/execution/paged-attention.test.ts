@@ -1,0 +1,224 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { AttentionShape } from "../../src/execution/attention-graph.ts";
+import type { QueryPiece } from "../../src/execution/attention-plan.ts";
+import { PagedAttention } from "../../src/execution/paged-attention.ts";
+import {
+  createKvMemory,
+  type KvLayout,
+  type KvPool,
+  kvPools,
+  slotOf,
+  writeKvRows,
+} from "../../src/kv/kv-memory.ts";
+import type { AttentionSpec } from "../../src/model/compiled-model.ts";
+
+const PAGE_SIZE = 16;
+
+/** Sequences of random keys, values and queries, in pages scattered over one pool. */
+interface Stage {
+  readonly shape: AttentionShape;
+  readonly pool: KvPool;
+  readonly sequences: readonly Sequence[];
+}
+
+interface Sequence {
+  readonly numTokens: number;
+  readonly blockTable: Int32Array;
+  readonly q: Float32Array;
+  readonly k: Float32Array;
+  readonly v: Float32Array;
+}
+
+function randomSource(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return (state / 2 ** 31 - 1) * 2;
+  };
+}
+
+function setStage(shape: AttentionShape, lengths: readonly number[], seed = 1): Stage {
+  const random = randomSource(seed);
+  const floats = (length: number) => Float32Array.from({ length }, random);
+  const pagesOf = lengths.map((length) => Math.ceil(length / shape.pageSize));
+  const numPages = pagesOf.reduce((sum, pages) => sum + pages, 0) + 3;
+  const layout: KvLayout = { ...shape, numLayers: 1, numPages };
+  const pool = kvPools(createKvMemory(layout))[0]!;
+  const scattered = Array.from({ length: numPages }, (_, page) => (page * 7 + 3) % numPages);
+  const free = new Set(scattered).size === numPages ? scattered : [...scattered.keys()].reverse();
+  const sequences = lengths.map((numTokens, index) => {
+    const blockTable = Int32Array.from({ length: pagesOf[index]! }, () => free.pop()!);
+    const [k, v] = [0, 1].map(() => floats(numTokens * shape.numKvHeads * shape.headDim));
+    const slots = Int32Array.from({ length: numTokens }, (_, position) =>
+      slotOf(blockTable, position, shape.pageSize),
+    );
+    writeKvRows(pool.keys, layout, k!, slots);
+    writeKvRows(pool.values, layout, v!, slots);
+    return { numTokens, blockTable, q: floats(numTokens * shape.numHeads * shape.headDim), k: k!, v: v! };
+  });
+  return { shape, pool, sequences };
+}
+
+/** Attention of queries [from, to) of each listed sequence in one step. */
+function attend(
+  attention: PagedAttention,
+  stage: Stage,
+  queries: readonly { readonly sequence: number; readonly from: number; readonly to: number }[],
+): Float32Array[] {
+  const width = stage.shape.numHeads * stage.shape.headDim;
+  const pieces: QueryPiece[] = queries.map(({ sequence, from, to }) => ({
+    blockTable: stage.sequences[sequence]!.blockTable,
+    position: from,
+    numQueries: to - from,
+  }));
+  const rows = queries.map(({ sequence, from, to }) =>
+    stage.sequences[sequence]!.q.subarray(from * width, to * width),
+  );
+  const att = attention.run(attention.prepare(pieces), concat(rows), stage.pool).slice();
+  let end = 0;
+  return rows.map((row) => {
+    end += row.length;
+    return att.subarray(end - row.length, end);
+  });
+}
+
+function concat(parts: readonly Float32Array[]): Float32Array {
+  const whole = new Float32Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let offset = 0;
+  for (const part of parts) {
+    whole.set(part, offset);
+    offset += part.length;
+  }
+  return whole;
+}
+
+function plainAttention(
+  shape: AttentionShape,
+  spec: AttentionSpec,
+  sequence: Sequence,
+  position: number,
+): Float64Array {
+  const { numHeads, numKvHeads, headDim } = shape;
+  const out = new Float64Array(numHeads * headDim);
+  const first = spec.window === null ? 0 : Math.max(0, position - spec.window + 1);
+  for (let head = 0; head < numHeads; head++) {
+    const kvHead = Math.floor((head * numKvHeads) / numHeads);
+    const keyOf = (key: number) => (key * numKvHeads + kvHead) * headDim;
+    const queryOf = (position * numHeads + head) * headDim;
+    const scores: number[] = [];
+    for (let key = first; key <= position; key++) {
+      let dot = 0;
+      for (let d = 0; d < headDim; d++) dot += sequence.q[queryOf + d]! * sequence.k[keyOf(key) + d]!;
+      let score = dot * spec.scale;
+      if (spec.softcap !== null) score = spec.softcap * Math.tanh(score / spec.softcap);
+      if (spec.alibiSlopes !== null) score += spec.alibiSlopes[head]! * (key - position);
+      scores.push(score);
+    }
+    const max = Math.max(...scores);
+    const weights = scores.map((score) => Math.exp(score - max));
+    const total = weights.reduce((sum, weight) => sum + weight, 0);
+    for (const [index, weight] of weights.entries()) {
+      for (let d = 0; d < headDim; d++) {
+        out[head * headDim + d]! += (weight / total) * sequence.v[keyOf(first + index) + d]!;
+      }
+    }
+  }
+  return out;
+}
+
+function plainSpec(headDim: number): AttentionSpec {
+  return { scale: 1 / Math.sqrt(headDim), window: null, softcap: null, alibiSlopes: null };
+}
+
+function withAttention<T>(
+  shape: AttentionShape,
+  spec: AttentionSpec,
+  threads: number,
+  use: (attention: PagedAttention) => T,
+): T {
+  const attention = new PagedAttention({ shape, spec, threads });
+  try {
+    return use(attention);
+  } finally {
+    attention.release();
+  }
+}
+
+function assertSameBits(actual: Float32Array, expected: Float32Array, what: string): void {
+  const bits = (floats: Float32Array) => Buffer.from(floats.buffer, floats.byteOffset, floats.byteLength);
+  if (!bits(actual).equals(bits(expected))) {
+    const index = actual.findIndex((value, i) => !Object.is(value, expected[i]));
+    assert.fail(`${what}: element ${index} is ${actual[index]}, alone it is ${expected[index]}`);
+  }
+}
+
+const HEADS: readonly (readonly [numHeads: number, numKvHeads: number, headDim: number])[] = [
+  [2, 2, 64],
+  [4, 4, 16],
+  [4, 2, 32],
+  [4, 1, 128],
+  [8, 2, 64],
+  [8, 1, 16],
+  [3, 1, 80],
+  [2, 1, 256],
+];
+
+for (const [numHeads, numKvHeads, headDim] of HEADS) {
+  const shape: AttentionShape = { numHeads, numKvHeads, headDim, pageSize: PAGE_SIZE };
+  const name = `${numHeads} heads on ${numKvHeads} of ${headDim}`;
+  const lengths = [1, 2, 16, 17, 63, 64, 65, 100, 129, 130, 200, 257, 300];
+
+  test(`attention - ${name} agrees with plain arithmetic`, () => {
+    const stage = setStage(shape, [150]);
+    const spec = plainSpec(headDim);
+    const [att] = withAttention(shape, spec, 2, (attention) =>
+      attend(attention, stage, [{ sequence: 0, from: 0, to: 150 }]),
+    );
+    const width = numHeads * headDim;
+    for (const position of [0, 1, 15, 16, 63, 64, 127, 128, 149]) {
+      const expected = plainAttention(shape, spec, stage.sequences[0]!, position);
+      for (let i = 0; i < width; i++) {
+        assert.ok(Math.abs(att![position * width + i]! - expected[i]!) < 1e-5, `position ${position}`);
+      }
+    }
+  });
+
+  test(`attention - ${name} gives the same bits in decode, in any chunk, in any company, on any threads`, () => {
+    const stage = setStage(shape, lengths);
+    const width = numHeads * headDim;
+    const spec = plainSpec(headDim);
+    const alone = withAttention(shape, spec, 1, (attention) =>
+      stage.sequences.map(({ numTokens }, sequence) => {
+        const rows = Array.from(
+          { length: numTokens },
+          (_, position) => attend(attention, stage, [{ sequence, from: position, to: position + 1 }])[0]!,
+        );
+        const all = new Float32Array(numTokens * width);
+        for (const [position, row] of rows.entries()) all.set(row, position * width);
+        return all;
+      }),
+    );
+    for (const threads of [1, 2, 3]) {
+      withAttention(shape, spec, threads, (attention) => {
+        const whole = lengths.map((to, sequence) => ({ sequence, from: 0, to }));
+        for (const [i, att] of attend(attention, stage, whole).entries()) {
+          assertSameBits(att, alone[i]!, `sequence ${i} whole, ${threads} threads`);
+        }
+        for (const step of [1, 3, 7, 64, 128]) {
+          for (let from = 0; from < lengths.at(-1)!; from += step) {
+            const batch = whole
+              .filter(({ to }) => to > from)
+              .map(({ sequence, to }) => ({ sequence, from, to: Math.min(to, from + step) }))
+              .sort((a, b) => Number(a.to - a.from > 1) - Number(b.to - b.from > 1));
+            for (const [i, att] of attend(attention, stage, batch).entries()) {
+              const { sequence, to } = batch[i]!;
+              const expected = alone[sequence]!.subarray(from * width, to * width);
+              assertSameBits(att, expected, `sequence ${sequence} [${from}, ${to}), ${threads} threads`);
+            }
+          }
+        }
+      });
+    }
+  });
+}
