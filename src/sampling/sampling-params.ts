@@ -1,5 +1,5 @@
 /**
- * How the tokens of one request are chosen. A plain frozen value: parsed once (`parseSamplingParams`), then passed
+ * How the tokens of one request are chosen. A plain frozen value: parsed once (`createSamplingParams`), then passed
  * through scheduler, sampler and text as it is.
  */
 

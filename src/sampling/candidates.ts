@@ -1,0 +1,105 @@
+/**
+ * The tokens that filters have left, with their weights. A weight is exp((logit - largest) / temperature): a probability
+ * times a constant, so nothing is ever divided by the total.
+ *
+ * Always in ascending order of token id: the order in which inverse-cdf.ts walks them, whatever selected them.
+ */
+import { fastExp } from "./fast-exp.ts";
+import { type MassCut, selectMass } from "./mass-select.ts";
+
+/** A prefix of the vocabulary sorted by (logit descending, id ascending): logits above, or equal with an id up to lastId. */
+export interface LogitCut {
+  readonly logit: number;
+  readonly lastId: number;
+}
+
+/** How logits become weights: exp((logit - largest) * inverseTemperature). */
+export interface Scale {
+  /** The row's largest logit. */
+  readonly largest: number;
+  readonly inverseTemperature: number;
+}
+
+/** Scratch for one row's candidates; reused from row to row. */
+export class Candidates {
+  /** Token ids, ascending. Entries from `count` on are garbage, here and below. [count] */
+  readonly ids: Int32Array;
+  /** [count] */
+  readonly weights: Float64Array;
+  /** Natural logarithms of the weights. [count] */
+  readonly logWeights: Float64Array;
+  /** What {@link keepShare} sorts by; filled by the filter. [count] */
+  readonly keys: Float64Array;
+  count = 0;
+  /** The mass a share is taken of: the candidates' and that of lighter tokens never gathered. */
+  total = 0;
+  readonly #permutedKeys: Float64Array;
+  readonly #permutedWeights: Float64Array;
+
+  /** @param capacity vocabSize */
+  constructor(capacity: number) {
+    this.ids = new Int32Array(capacity);
+    this.weights = new Float64Array(capacity);
+    this.logWeights = new Float64Array(capacity);
+    this.keys = new Float64Array(capacity);
+    this.#permutedKeys = new Float64Array(capacity);
+    this.#permutedWeights = new Float64Array(capacity);
+  }
+
+  /**
+   * Takes the tokens inside the cut. Those lighter than `minWeight` count in the total but are not kept.
+   *
+   * @param row logits [vocabSize]
+   */
+  gather(row: Float32Array, cut: LogitCut, scale: Scale, minWeight: number): void {
+    const { ids, weights, logWeights } = this;
+    const { largest, inverseTemperature } = scale;
+    const { logit: lowest, lastId } = cut;
+    let count = 0;
+    let total = 0;
+    for (let id = 0; id < row.length; id++) {
+      const logit = row[id]!;
+      if (logit < lowest || (logit === lowest && id > lastId)) continue;
+      const logWeight = (logit - largest) * inverseTemperature;
+      const weight = fastExp(logWeight);
+      total += weight;
+      if (weight < minWeight || weight === 0) continue;
+      ids[count] = id;
+      weights[count] = weight;
+      logWeights[count] = logWeight;
+      count++;
+    }
+    this.count = count;
+    this.total = total;
+  }
+
+  /**
+   * Keeps the fewest candidates, by ascending {@link keys}, whose share of the total reaches `share`; of equal keys those
+   * with the lowest ids. At least one stays.
+   */
+  keepShare(share: number): void {
+    const { count } = this;
+    for (let i = 0; i < count; i++) {
+      this.#permutedKeys[i] = this.keys[i]!;
+      this.#permutedWeights[i] = this.weights[i]!;
+    }
+    this.#keep(selectMass(this.#permutedKeys, this.#permutedWeights, count, share * this.total));
+  }
+
+  #keep(cut: MassCut): void {
+    const { ids, weights, logWeights, keys } = this;
+    let numTies = cut.numTies;
+    let kept = 0;
+    let total = 0;
+    for (let i = 0; i < this.count; i++) {
+      const key = keys[i]!;
+      if (key > cut.key || (key === cut.key && numTies-- <= 0)) continue;
+      ids[kept] = ids[i]!;
+      logWeights[kept] = logWeights[i]!;
+      total += weights[i]!;
+      weights[kept++] = weights[i]!;
+    }
+    this.count = kept;
+    this.total = total;
+  }
+}

@@ -1,0 +1,29 @@
+/**
+ * The edits of a row that can change its most likely token, in the order of vLLM's v1 sampler (vllm/v1/sample/sampler.py):
+ *
+ *     1. forbidden tokens: end and stop tokens before minTokens   (masks of a grammar belong here, ahead of all arithmetic)
+ *     2. logit bias
+ *     3. penalties: repetition, frequency, presence
+ *
+ * Temperature and filters follow in choose-token.ts; log-probabilities are taken before any of this.
+ */
+import { applyPenalties } from "./penalties.ts";
+import type { SequenceState } from "./sequence-state.ts";
+
+/**
+ * The row as the sequence sees it: the model's own when nothing is edited, else a copy in `scratch`. The model's row is
+ * never written: it lies in shared memory, and other sequences may draw from it.
+ *
+ * @param row logits of the model [vocabSize]
+ * @param scratch where an edited copy goes [vocabSize]
+ */
+export function editLogits(row: Float32Array, state: SequenceState, scratch: Float32Array): Float32Array {
+  const { params, counts, endTokenIds } = state;
+  const forbidsEnd = state.numDrawn < params.minTokens && endTokenIds.length > 0;
+  if (!forbidsEnd && params.logitBias.size === 0 && counts === null) return row;
+  scratch.set(row);
+  if (forbidsEnd) for (const id of endTokenIds) scratch[id] = Number.NEGATIVE_INFINITY;
+  for (const [id, bias] of params.logitBias) scratch[id]! += bias;
+  if (counts !== null) applyPenalties(scratch, params, counts);
+  return scratch;
+}

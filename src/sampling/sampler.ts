@@ -1,0 +1,173 @@
+/**
+ * The sampler of one engine: admits sequences, draws one token for each draw of a step, scores tokens on request.
+ *
+ * All it keeps follows from the SamplerSequence messages and its own answers, so a restarted sampler is rebuilt from
+ * prompts and outputs. A token depends on its row's bits, its sequence's tokens and parameters and (seed, position): on
+ * nothing else in the batch.
+ */
+import { invariant, TroupeError } from "../errors/troupe-error.ts";
+import type { SamplingBatch, SequenceNumber, StepResult } from "../scheduling/step-plan.ts";
+import { describeUnusableRow } from "./arg-max.ts";
+import { LogprobScorer } from "./logprobs.ts";
+import type { PositionLogprobs, SamplingParams } from "./sampling-params.ts";
+import { MAX_LOGPROBS } from "./sampling-ranges.ts";
+import { SequenceState } from "./sequence-state.ts";
+import { TokenChooser } from "./token-chooser.ts";
+
+/** One draw of a step, looked up. */
+interface Draw {
+  readonly sequence: SequenceNumber;
+  readonly state: SequenceState;
+  readonly row: number;
+}
+
+/** A row that gives no token or no log-probability. */
+interface UnusableRow {
+  readonly sequence: SequenceNumber;
+  readonly row: number;
+}
+
+/**
+ * @example
+ * ```ts
+ * const sampler = new Sampler({ vocabSize: 32000 });
+ * const result = sampler.run(batch, logits); // batch: SamplingBatch, logits: Float32Array [rows, 32000]
+ * ```
+ */
+export class Sampler {
+  readonly #vocabSize: number;
+  readonly #chooser: TokenChooser;
+  readonly #scorer = new LogprobScorer(MAX_LOGPROBS);
+  #sequences = new Map<SequenceNumber, SequenceState>();
+
+  constructor(options: { readonly vocabSize: number }) {
+    this.#vocabSize = options.vocabSize;
+    this.#chooser = new TokenChooser(options.vocabSize);
+  }
+
+  /**
+   * Does one step. All or nothing: when it throws, no sequence was admitted, released or advanced.
+   *
+   * @param logits [rows, vocabSize]; only read
+   * @throws TroupeError `internal`: with details.sequences when rows of these sequences hold NaN or Infinity (the same
+   *   batch without them succeeds); without, when the batch breaks a rule, for instance names an unknown sequence
+   */
+  run(batch: SamplingBatch, logits: Float32Array): StepResult {
+    invariant(
+      logits.length % this.#vocabSize === 0,
+      `${logits.length} logits are not whole rows of ${this.#vocabSize}`,
+    );
+    const sequences = this.#sequencesAfter(batch);
+    const draws = drawsOf(batch, sequences);
+    const unusable: UnusableRow[] = [];
+    const tokenIds = this.#chooseTokens(draws, logits, unusable);
+    const logprobs = this.#scoreDraws(draws, tokenIds, logits, unusable);
+    const promptLogprobs = this.#scorePrompts(batch, sequences, logits, unusable);
+    if (unusable.length > 0) throw this.#unusableError(batch.step, unusable, logits);
+    draws.forEach(({ state }, index) => {
+      state.record(tokenIds[index]!);
+    });
+    this.#sequences = sequences;
+    return { step: batch.step, tokenIds, logprobs, promptLogprobs };
+  }
+
+  /** The sequences known once the batch's admissions and releases have happened. */
+  #sequencesAfter(batch: SamplingBatch): Map<SequenceNumber, SequenceState> {
+    if (batch.admitted.length === 0 && batch.released.length === 0) return this.#sequences;
+    const sequences = new Map(this.#sequences);
+    for (const admitted of batch.admitted) {
+      invariant(!sequences.has(admitted.sequence), `sequence ${admitted.sequence} is admitted twice`);
+      sequences.set(admitted.sequence, new SequenceState(admitted));
+    }
+    for (const sequence of batch.released) sequences.delete(sequence);
+    return sequences;
+  }
+
+  #chooseTokens(draws: readonly Draw[], logits: Float32Array, unusable: UnusableRow[]): Int32Array {
+    const tokenIds = new Int32Array(draws.length); // [numDraws]
+    draws.forEach(({ sequence, state, row }, index) => {
+      const tokenId = this.#chooser.choose(this.#row(logits, row), state);
+      if (tokenId === null) unusable.push({ sequence, row });
+      else tokenIds[index] = tokenId;
+    });
+    return tokenIds;
+  }
+
+  #scoreDraws(
+    draws: readonly Draw[],
+    tokenIds: Int32Array,
+    logits: Float32Array,
+    unusable: UnusableRow[],
+  ): (PositionLogprobs | null)[] | null {
+    if (unusable.length > 0 || !draws.some(({ state }) => wantsLogprobs(state.params))) return null;
+    return draws.map(({ sequence, state, row }, index) => {
+      if (!wantsLogprobs(state.params)) return null;
+      const scored = this.#scorer.score(this.#row(logits, row), tokenIds[index]!, state.params.logprobs ?? 0);
+      if (scored === null) unusable.push({ sequence, row });
+      return scored;
+    });
+  }
+
+  #scorePrompts(
+    batch: SamplingBatch,
+    sequences: ReadonlyMap<SequenceNumber, SequenceState>,
+    logits: Float32Array,
+    unusable: UnusableRow[],
+  ): PositionLogprobs[][] {
+    return batch.promptScorings.map(({ sequence, firstRow, targets }) => {
+      const state = sequences.get(sequence);
+      invariant(state !== undefined, `sequence ${sequence} is to be scored but was never admitted`);
+      const positions: PositionLogprobs[] = [];
+      targets.forEach((target, index) => {
+        const row = firstRow + index;
+        const scored = this.#scorer.score(this.#row(logits, row), target, state.params.promptLogprobs ?? 0);
+        if (scored === null) unusable.push({ sequence, row });
+        else positions.push(scored);
+      });
+      return positions;
+    });
+  }
+
+  /** A view of one row. [vocabSize] */
+  #row(logits: Float32Array, row: number): Float32Array {
+    const start = row * this.#vocabSize;
+    invariant(
+      row >= 0 && start + this.#vocabSize <= logits.length,
+      `row ${row} lies outside the ${logits.length / this.#vocabSize} rows of logits`,
+    );
+    return logits.subarray(start, start + this.#vocabSize);
+  }
+
+  #unusableError(step: number, unusable: readonly UnusableRow[], logits: Float32Array): TroupeError {
+    const reasons = unusable.map(
+      ({ sequence, row }) =>
+        `sequence ${sequence} (row ${row}): ${describeUnusableRow(this.#row(logits, row))}`,
+    );
+    const sequences = [...new Set(unusable.map(({ sequence }) => sequence))];
+    return new TroupeError(
+      "internal",
+      `Step ${step}: the model gave no distribution to draw from. ${reasons.slice(0, 8).join("; ")}. ` +
+        "Fail these sequences and run the step's batch again without them.",
+      { details: { step, sequences } },
+    );
+  }
+}
+
+function drawsOf(batch: SamplingBatch, sequences: ReadonlyMap<SequenceNumber, SequenceState>): Draw[] {
+  const draws: Draw[] = [];
+  const seen = new Set<SequenceNumber>();
+  for (let i = 0; i < batch.draws.length; i += 2) {
+    const sequence = batch.draws[i]!;
+    const state = sequences.get(sequence);
+    invariant(state !== undefined, `sequence ${sequence} is drawn from but not admitted, or released`);
+    invariant(!seen.has(sequence), `sequence ${sequence} is drawn from twice in step ${batch.step}`);
+    seen.add(sequence);
+    draws.push({ sequence, state, row: batch.draws[i + 1]! });
+  }
+  return draws;
+}
+
+/** Choosing the best n of bestOf answers takes log-probabilities too, asked for or not. */
+function wantsLogprobs(params: SamplingParams): boolean {
+  return params.logprobs !== null || params.bestOf > params.n;
+}
