@@ -1,0 +1,96 @@
+/**
+ * Runs the prompts of one client request on the engine, all at once: admits them together or not at all, merges their
+ * events, meters them, and cancels what is left when the consumer leaves.
+ */
+import { invariant, TroupeError, toTroupeError } from "../errors/troupe-error.ts";
+import { GenerationCollector, type CollectedGeneration, type PromptEvent } from "../protocol/collected-generation.ts";
+import type { Engine, GenerateRequest, GenerationEvent } from "../protocol/engine.ts";
+import { mergeStreams } from "./merge-streams.ts";
+import type { Metrics } from "./metrics.ts";
+import type { RequestMeter } from "./request-meter.ts";
+
+/** What a generation runs on. */
+export interface GenerationContext {
+  readonly engine: Engine;
+  readonly metrics: Metrics;
+}
+
+/** An event after the first, and the prompt it belongs to. */
+export interface PromptedEvent {
+  readonly promptIndex: number;
+  readonly event: GenerationEvent;
+}
+
+/** Prompts that the engine has admitted. */
+export interface Generation {
+  readonly prompts: readonly PromptEvent[];
+  /** To be iterated once. Leaving the loop cancels. */
+  readonly events: AsyncIterable<PromptedEvent>;
+}
+
+/**
+ * Resolves when every prompt is admitted.
+ *
+ * @param signal aborting it cancels all prompts.
+ * @throws TroupeError of the first prompt that was refused; the others are cancelled.
+ */
+export async function startGeneration(
+  context: GenerationContext,
+  requests: readonly GenerateRequest[],
+  signal: AbortSignal,
+): Promise<Generation> {
+  const stop = new AbortController();
+  const options = { signal: AbortSignal.any([signal, stop.signal]) };
+  const meters = requests.map(() => context.metrics.meterRequest());
+  const iterators = requests.map((request) => context.engine.generate(request, options)[Symbol.asyncIterator]());
+  try {
+    const prompts = await Promise.all(iterators.map(firstEvent));
+    return { prompts, events: remainingEvents(iterators, meters, stop) };
+  } catch (thrown) {
+    stop.abort(thrown);
+    fail(meters, thrown);
+    throw thrown;
+  }
+}
+
+/** Waits for the end and gathers whole answers. */
+export async function collectGeneration(generation: Generation): Promise<CollectedGeneration[]> {
+  const collectors = generation.prompts.map((prompt) => new GenerationCollector(prompt));
+  for await (const { promptIndex, event } of generation.events) collectors[promptIndex]!.add(event);
+  return collectors.map((collector) => collector.result());
+}
+
+async function firstEvent(iterator: AsyncIterator<GenerationEvent>): Promise<PromptEvent> {
+  const { value, done } = await iterator.next();
+  invariant(done !== true && value.kind === "prompt", "a generation begins with its prompt event");
+  return value;
+}
+
+async function* remainingEvents(
+  iterators: readonly AsyncIterator<GenerationEvent>[],
+  meters: readonly RequestMeter[],
+  stop: AbortController,
+): AsyncGenerator<PromptedEvent> {
+  let failure: unknown = new TroupeError("cancelled", "The request was cancelled.");
+  try {
+    for await (const { source, item } of mergeStreams(iterators)) {
+      meters[source]!.event(item);
+      yield { promptIndex: source, event: item };
+    }
+    failure = null;
+  } catch (thrown) {
+    failure = thrown;
+    throw thrown;
+  } finally {
+    // Aborting, not return(): a generator that is waiting takes return() only after its next event.
+    if (failure !== null) {
+      stop.abort(failure);
+      fail(meters, failure);
+    }
+  }
+}
+
+function fail(meters: readonly RequestMeter[], thrown: unknown): void {
+  const { code } = toTroupeError(thrown);
+  for (const meter of meters) meter.failed(code);
+}

@@ -1,0 +1,30 @@
+/** HTTP as the routes see it: plain requests in, plain replies out. The framework stays in its adapter. */
+
+/** A request whose body has been read. */
+export interface HttpRequest {
+  /** The client's X-Request-Id, else one of ours; it is sent back. */
+  readonly id: string;
+  /** Decoded JSON; undefined when there was none. */
+  readonly body: unknown;
+  /** What stands in place of the route's `*`. */
+  readonly rest: string;
+  /** Aborted when the client goes away, or when the server stops and the drain deadline has passed. */
+  readonly signal: AbortSignal;
+}
+
+/** What a route answers. Failures are thrown as TroupeErrors. */
+export type HttpReply =
+  | { readonly kind: "json"; readonly status?: number; readonly body: object }
+  | { readonly kind: "text"; readonly contentType: string; readonly body: string }
+  /** Server-sent events, each frame complete. */
+  | { readonly kind: "events"; readonly frames: AsyncIterable<string> };
+
+/** One route. */
+export interface Route {
+  readonly method: "GET" | "POST";
+  /** A path; a `*` at the end takes the rest. */
+  readonly path: string;
+  /** Refused while the server stops, and waited for. */
+  readonly isWork: boolean;
+  handle(request: HttpRequest): HttpReply | Promise<HttpReply>;
+}

@@ -1,0 +1,208 @@
+/**
+ * The adapter for fastify: sockets, parsing, limits and the lifetime of a request. Routes see plain requests and give
+ * plain replies; everything that goes wrong becomes one JSON error object.
+ */
+import type { IncomingMessage, Server, ServerResponse } from "node:http";
+import type { Socket } from "node:net";
+import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from "fastify";
+import type { ServerConfig } from "../config/config.ts";
+import { TroupeError } from "../errors/troupe-error.ts";
+import { toErrorObject } from "../protocol/openai/error-object.ts";
+import { endBadConnection } from "./bad-connection.ts";
+import type { HttpReply, Route } from "./http-exchange.ts";
+import { errorHeaders, readHttpError, unknownRoute } from "./http-errors.ts";
+import { toListenError } from "./listen-error.ts";
+import type { ServingContext } from "./serving-context.ts";
+import { writeSse } from "./sse-writer.ts";
+
+/** A slow loris is cut off; answers may take as long as they like. */
+const REQUEST_TIMEOUT_MS = 60_000;
+const KEEP_ALIVE_TIMEOUT_MS = 65_000;
+const METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"] as const;
+
+/** What an HTTP server serves, and where. */
+export interface HttpServerOptions {
+  readonly context: ServingContext;
+  readonly config: ServerConfig;
+  readonly routes: readonly Route[];
+  /** Requests that leave HTTP; the others are answered by the routes. */
+  readonly isUpgrade: (request: IncomingMessage) => boolean;
+  readonly onUpgrade: (request: IncomingMessage, socket: Socket, head: Buffer) => void;
+}
+
+/** A server that is or was listening. */
+export interface HttpServer {
+  /** @throws TroupeError `address_in_use` or `invalid_config`. */
+  listen(): Promise<{ readonly port: number }>;
+  /** Stops listening and closes every connection; whoever calls it has drained the work before. */
+  close(): Promise<void>;
+}
+
+/** @see createServer */
+export function createHttpServer(options: HttpServerOptions): HttpServer {
+  const { config, context, routes } = options;
+  const app = fastify({
+    bodyLimit: config.maxBodyBytes,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
+    return503OnClosing: false,
+    genReqId: (raw) => readRequestId(raw.headers["x-request-id"]) ?? context.newId(),
+    routerOptions: { maxParamLength: 1024 },
+    http: { shouldUpgradeCallback: options.isUpgrade },
+    frameworkErrors: (error, request, reply) => void sendError(context, error, request, reply),
+    clientErrorHandler: (error, socket) => endBadConnection(error, socket, context.logger),
+  });
+  app.removeContentTypeParser("text/plain");
+  app.addHook("onRequest", (request, reply, done) => {
+    observe(context, request, reply);
+    done();
+  });
+  app.setErrorHandler((error, request, reply) => sendError(context, error, request, reply));
+  app.setNotFoundHandler((request, reply) =>
+    sendError(context, unknownRoute(request.method, pathOf(request), routes), request, reply),
+  );
+  for (const route of routes) addRoute(app, options, route);
+  addMethodGuards(app, routes);
+  app.server.on("upgrade", options.onUpgrade);
+  return { listen: () => listen(app, config), close: () => close(app) };
+}
+
+function addRoute(app: FastifyInstance, options: HttpServerOptions, route: Route): void {
+  app.route({
+    method: route.method,
+    url: route.path,
+    handler: (request, reply) => serve(options, route, request, reply),
+  });
+}
+
+/** Answers the methods that an address does not have: 204 with Allow for OPTIONS, else 405 with Allow. */
+function addMethodGuards(app: FastifyInstance, routes: readonly Route[]): void {
+  for (const path of new Set(routes.map((route) => route.path))) {
+    const own = routes.filter((route) => route.path === path).map((route) => route.method);
+    const allowed: string[] = [...own, ...(own.includes("GET") ? ["HEAD"] : []), "OPTIONS"];
+    const allow = allowed.join(", ");
+    app.route({ method: "OPTIONS", url: path, handler: (_, reply) => reply.code(204).header("allow", allow).send() });
+    app.route({
+      method: METHODS.filter((method) => !allowed.includes(method)),
+      url: path,
+      // Before the body is looked at: the method is what is wrong.
+      onRequest: (request) => {
+        const message = `${path} does not know ${request.method}; it knows ${allow}.`;
+        throw new TroupeError("method_not_allowed", message, { details: { allow } });
+      },
+      handler: () => undefined,
+    });
+  }
+}
+
+async function serve(
+  { context, config }: HttpServerOptions,
+  route: Route,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<FastifyReply> {
+  const abort = new AbortController();
+  const finish = route.isWork ? context.work.add((reason) => abort.abort(reason)) : null;
+  reply.raw.once("close", () => {
+    if (!reply.raw.writableFinished)
+      abort.abort(new TroupeError("cancelled", "The client went away before the response was complete."));
+    finish?.();
+  });
+  const { "*": rest = "" } = request.params as { readonly "*"?: string };
+  try {
+    const answer = await route.handle({ id: request.id, body: request.body, rest, signal: abort.signal });
+    if (answer.kind !== "events") return sendReply(reply, answer);
+    reply.hijack();
+    copyHeaders(reply);
+    const explain = (thrown: unknown): TroupeError | null => explainFailure(context, thrown, abort.signal, request.id);
+    await writeSse(reply.raw, answer.frames, { maxBufferedBytes: config.maxBufferedBytes, signal: abort.signal, explain });
+    return reply;
+  } catch (thrown) {
+    return sendError(context, abort.signal.aborted ? abort.signal.reason : thrown, request, reply);
+  }
+}
+
+function sendReply(reply: FastifyReply, answer: Exclude<HttpReply, { kind: "events" }>): FastifyReply {
+  if (answer.kind === "text") return reply.type(answer.contentType).send(answer.body);
+  return reply.code(answer.status ?? 200).type("application/json").send(JSON.stringify(answer.body));
+}
+
+function sendError(
+  context: ServingContext,
+  thrown: unknown,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): FastifyReply {
+  const error = readHttpError(thrown) ?? reportBug(context, thrown, request.id);
+  if (context.work.isClosing) reply.header("connection", "close");
+  return reply
+    .code(error.status)
+    .headers(errorHeaders(error))
+    .type("application/json")
+    .send(JSON.stringify({ error: toErrorObject(error) }));
+}
+
+/** @returns what a client that still listens is told in the middle of its stream. */
+function explainFailure(
+  context: ServingContext,
+  thrown: unknown,
+  signal: AbortSignal,
+  requestId: string,
+): TroupeError | null {
+  const error = readHttpError(signal.aborted ? signal.reason : thrown) ?? reportBug(context, thrown, requestId);
+  return signal.aborted && error.code === "cancelled" ? null : error;
+}
+
+/** The stack goes to the log; the client gets the id to look for. */
+function reportBug(context: ServingContext, thrown: unknown, requestId: string): TroupeError {
+  context.logger.error({ err: thrown, requestId }, "a request failed by a bug");
+  return new TroupeError("internal", `Internal error; the server's log has it under request ${requestId}.`, { cause: thrown });
+}
+
+/** Counts and logs the request when its response is over, however it ended. */
+function observe({ clock, logger, metrics, work }: ServingContext, request: FastifyRequest, reply: FastifyReply): void {
+  const startMs = clock.now();
+  reply.header("x-request-id", request.id);
+  if (work.isClosing) reply.header("connection", "close");
+  reply.raw.once("close", () => {
+    const status = reply.raw.writableFinished ? reply.raw.statusCode : 499;
+    const route = request.routeOptions.url ?? "none";
+    metrics.countHttpRequest(request.method, route, status);
+    const durationMs = Math.round(clock.now() - startMs);
+    const fields = { requestId: request.id, method: request.method, path: pathOf(request), status, durationMs };
+    // Probes and scrapes come every few seconds and say nothing new.
+    logger[request.method === "POST" || status >= 400 ? "info" : "debug"](fields, "request");
+  });
+}
+
+/** A hijacked response starts without the headers that hooks have set. */
+function copyHeaders(reply: FastifyReply): void {
+  for (const [name, value] of Object.entries(reply.getHeaders())) {
+    if (value !== undefined) reply.raw.setHeader(name, value);
+  }
+}
+
+function pathOf(request: FastifyRequest): string {
+  return request.url.split("?", 1)[0] ?? "";
+}
+
+/** Printable and short, or it is not taken over: it goes into headers and the log. */
+function readRequestId(header: string | string[] | undefined): string | undefined {
+  return typeof header === "string" && /^[\x21-\x7e]{1,128}$/.test(header) ? header : undefined;
+}
+
+async function listen(app: FastifyInstance, { host, port }: ServerConfig): Promise<{ readonly port: number }> {
+  try {
+    await app.listen({ host, port });
+  } catch (thrown) {
+    throw toListenError(thrown, host, port);
+  }
+  const address = app.server.address();
+  return { port: typeof address === "object" && address !== null ? address.port : port };
+}
+
+async function close(app: FastifyInstance<Server, IncomingMessage, ServerResponse>): Promise<void> {
+  const closed = app.close();
+  app.server.closeAllConnections();
+  await closed;
+}

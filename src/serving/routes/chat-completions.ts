@@ -1,0 +1,25 @@
+/** `POST /v1/chat/completions`. */
+import { readChatRequest } from "../../protocol/openai/chat-request.ts";
+import { ChatResponder } from "../../protocol/openai/chat-response.ts";
+import type { Route } from "../http-exchange.ts";
+import { respond } from "../respond.ts";
+import { checkModel, type ServingContext, toSamplingParams } from "../serving-context.ts";
+
+/** The answer goes on until the model ends it or the context is full, unless the request says otherwise. */
+export function chatCompletionsRoute(context: ServingContext): Route {
+  return {
+    method: "POST",
+    path: "/v1/chat/completions",
+    isWork: true,
+    handle({ body, signal }) {
+      const request = readChatRequest(body);
+      const model = checkModel(context, request.model);
+      const params = toSamplingParams(context, request.fields, request.nameField);
+      const id = `chatcmpl-${context.newId()}`;
+      const head = { id, model, created: context.unixSeconds(), n: params.n };
+      const responder = new ChatResponder(request, head);
+      const requests = [{ requestId: id, prompt: request.prompt, params }];
+      return respond(context, { requests, responder, isStreamed: request.stream.isStreamed }, signal);
+    },
+  };
+}

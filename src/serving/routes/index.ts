@@ -1,0 +1,28 @@
+/** All routes, in the order of the documentation. */
+import type { Route } from "../http-exchange.ts";
+import type { ServingContext } from "../serving-context.ts";
+import { chatCompletionsRoute } from "./chat-completions.ts";
+import { completionsRoute } from "./completions.ts";
+import { healthRoute, readyRoute, versionRoute } from "./health.ts";
+import { metricsRoute } from "./metrics.ts";
+import { modelRoute, modelsRoute } from "./models.ts";
+import { streamRoute } from "./stream.ts";
+import { detokenizeRoute, tokenizeRoute } from "./tokenize.ts";
+
+/** @see Route */
+export function createRoutes(context: ServingContext): Route[] {
+  const factories = [
+    completionsRoute,
+    chatCompletionsRoute,
+    modelsRoute,
+    modelRoute,
+    streamRoute,
+    tokenizeRoute,
+    detokenizeRoute,
+    healthRoute,
+    readyRoute,
+    versionRoute,
+    metricsRoute,
+  ];
+  return factories.map((create) => create(context));
+}

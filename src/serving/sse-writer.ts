@@ -1,0 +1,67 @@
+/** Writes server-sent events to a response of node:http, waiting for the client instead of buffering without bound. */
+import type { ServerResponse } from "node:http";
+import type { TroupeError } from "../errors/troupe-error.ts";
+import { toErrorObject } from "../protocol/openai/error-object.ts";
+import { OutboundBuffer } from "./outbound-buffer.ts";
+
+const HEADERS = {
+  "content-type": "text/event-stream; charset=utf-8",
+  "cache-control": "no-cache, no-transform",
+  // Reverse proxies such as nginx would gather the tokens into larger pieces otherwise.
+  "x-accel-buffering": "no",
+} as const;
+
+/** One JSON object as an event. */
+export function toSseFrame(chunk: object): string {
+  return `data: ${JSON.stringify(chunk)}\n\n`;
+}
+
+/** The event that ends every stream that did not fail. */
+export const SSE_DONE = "data: [DONE]\n\n";
+
+/** What {@link writeSse} needs beside the frames. */
+export interface SseOptions {
+  /** Bytes that may wait for a slow client. */
+  readonly maxBufferedBytes: number;
+  /** Aborted when the client has gone away or the server cuts the response. */
+  readonly signal: AbortSignal;
+  /** What a thrown value means to the client; null when the client is gone and nobody reads it. */
+  readonly explain: (thrown: unknown) => TroupeError | null;
+}
+
+/**
+ * Sends the headers at once, then each frame as it comes. A failure becomes a last event `{"error": ...}`, because the
+ * status has already been sent. Never rejects.
+ */
+export async function writeSse(
+  response: ServerResponse,
+  frames: AsyncIterable<string>,
+  options: SseOptions,
+): Promise<void> {
+  response.writeHead(200, HEADERS);
+  response.flushHeaders();
+  response.socket?.setNoDelay(true);
+  const buffer = new OutboundBuffer(options.maxBufferedBytes);
+  const unblock = (): void => buffer.close();
+  response.once("close", unblock);
+  options.signal.addEventListener("abort", unblock, { once: true });
+  try {
+    for await (const frame of frames) {
+      if (response.destroyed) return;
+      await send(response, buffer, frame);
+      options.signal.throwIfAborted();
+    }
+  } catch (thrown) {
+    const error = options.explain(thrown);
+    if (error !== null) response.write(toSseFrame({ error: toErrorObject(error) }));
+  } finally {
+    options.signal.removeEventListener("abort", unblock);
+    response.end();
+  }
+}
+
+async function send(response: ServerResponse, buffer: OutboundBuffer, frame: string): Promise<void> {
+  const bytes = Buffer.from(frame);
+  await buffer.reserve(bytes.length);
+  if (!response.destroyed) response.write(bytes, () => buffer.release(bytes.length));
+}
