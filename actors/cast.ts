@@ -1,0 +1,72 @@
+/**
+ * The supervision tree of one engine, as data; read this first.
+ *
+ *     troupe (one-for-one)
+ *     ├── tokenizer-pool    inline   encodes, decodes, renders templates, on threads of its own
+ *     └── engine (rest-for-one)      whoever fails takes those after it along; the edge submits its requests again
+ *         ├── edge          inline   the client's side of every request
+ *         ├── kv-store      inline   the shared memory
+ *         ├── model-agent-N thread   one for each rank
+ *         ├── sampler       thread
+ *         └── scheduler     thread
+ */
+import { siblingModule } from "../src/core/sibling-module.ts";
+import type { SupervisorSpec } from "../src/runtime/supervisor-spec.ts";
+import type { EdgeArgs } from "./edge-actor.ts";
+import type { KvStoreArgs } from "./kv-store-actor.ts";
+import { EDGE, KV_STORE, modelAgent, SAMPLER, SCHEDULER, TOKENIZER_POOL } from "./messages.ts";
+import type { ModelAgentArgs } from "./model-agent.ts";
+import type { SchedulerArgs } from "./scheduler-actor.ts";
+import type { TokenizerPoolArgs } from "./tokenizer-pool-actor.ts";
+
+/** What each actor is started with. */
+export interface CastArgs {
+  readonly tokenizerPool: TokenizerPoolArgs;
+  readonly edge: EdgeArgs;
+  readonly kvStore: KvStoreArgs;
+  /** One for each rank. */
+  readonly modelAgents: readonly ModelAgentArgs[];
+  readonly scheduler: SchedulerArgs;
+  readonly restarts: { readonly maxRestarts: number; readonly windowMs: number };
+}
+
+/** The supervisor of everything that generates. */
+export const ENGINE = "engine";
+
+const RESTART_BACKOFF = { minMs: 50, maxMs: 5_000, jitter: 0.2 };
+
+/** The tree for `args`. */
+export function cast(args: CastArgs): SupervisorSpec {
+  const module = (name: string): URL => siblingModule(import.meta.url, `./${name}`);
+  return {
+    kind: "supervisor",
+    name: "troupe",
+    strategy: "one-for-one",
+    intensity: args.restarts,
+    backoff: RESTART_BACKOFF,
+    children: [
+      { name: TOKENIZER_POOL.actor, module: module("tokenizer-pool-actor"), args: args.tokenizerPool },
+      {
+        kind: "supervisor",
+        name: ENGINE,
+        strategy: "rest-for-one",
+        // an engine that spent its budget stays down; its clients are told
+        restart: "temporary",
+        intensity: args.restarts,
+        backoff: RESTART_BACKOFF,
+        children: [
+          { name: EDGE.actor, module: module("edge-actor"), args: args.edge },
+          { name: KV_STORE.actor, module: module("kv-store-actor"), args: args.kvStore },
+          ...args.modelAgents.map((agent) => ({
+            name: modelAgent(agent.rank).actor,
+            module: module("model-agent"),
+            host: "thread",
+            args: agent,
+          })),
+          { name: SAMPLER.actor, module: module("sampler-actor"), host: "thread", args: null },
+          { name: SCHEDULER.actor, module: module("scheduler-actor"), host: "thread", args: args.scheduler },
+        ],
+      },
+    ],
+  };
+}

@@ -1,0 +1,87 @@
+/**
+ * What the actors of the cast say to each other: one protocol an actor, and their fixed references. `epoch` is the
+ * scheduler's incarnation: whatever belongs to an earlier one is dropped on arrival.
+ */
+import type { KvMemory } from "../src/kv/kv-memory.ts";
+import type { LogitsMemory } from "../src/kv/logits-memory.ts";
+import type { GenerateRequest, GenerationEvent, Prompt, Tokenized } from "../src/protocol/engine.ts";
+import { type ActorRef, actorRef } from "../src/runtime/actor-types.ts";
+import type {
+  EngineRequest,
+  ExecutionBatch,
+  SamplingBatch,
+  StepOutput,
+  StepResult,
+} from "../src/scheduling/step-plan.ts";
+
+/** The memory that the engine's actors share. */
+export interface EngineMemory {
+  /** One for each rank. */
+  readonly kv: readonly KvMemory[];
+  readonly logits: LogitsMemory;
+  /** See status-board.ts. */
+  readonly status: SharedArrayBuffer;
+}
+
+/** Creates the shared memory and hands it out. */
+export type KvStoreProtocol = {
+  attach: { message: null; reply: EngineMemory };
+};
+
+/** Decides what every step computes. */
+export type SchedulerProtocol = {
+  /** Rejects with queue_full, prompt_too_long or invalid_request. */
+  submit: { message: EngineRequest; reply: null };
+  /** A whole request, or one of its answers. */
+  cancel: { message: { requestId: string; index: number | null } };
+  pause: { message: { requestId: string } };
+  resume: { message: { requestId: string } };
+  sampled: { message: { epoch: number; result: StepResult } };
+};
+
+/** Runs one rank's sessions. */
+export type ModelAgentProtocol = {
+  execute: { message: { epoch: number; batch: ExecutionBatch } };
+};
+
+/** Draws tokens from logits. */
+export type SamplerProtocol = {
+  plan: { message: { epoch: number; batch: SamplingBatch } };
+  /** The logits of a step lie in shared memory. */
+  logits: { message: { epoch: number; step: number } };
+};
+
+/** Owns the client's side of every request. */
+export type EdgeProtocol = {
+  generate: { message: GenerateRequest; item: GenerationEvent };
+  schedulerReady: { message: { epoch: number } };
+  stepDone: { message: { epoch: number; output: StepOutput } };
+  /** No new requests; resolves when none is left, or the rest were cut after `drainMs`. */
+  drain: { message: { drainMs: number }; reply: null };
+  /** The engine will not come back: every request fails. */
+  engineFailed: { message: { reason: string } };
+};
+
+/** Text to ids, the conversation's template included. */
+export interface EncodedPrompt {
+  readonly ids: readonly number[];
+  readonly text: string;
+}
+
+/** Runs the tokenizer on its pool of threads. */
+export type TokenizerPoolProtocol = {
+  encode: { message: { prompt: Exclude<Prompt, { kind: "ids" }> }; reply: EncodedPrompt };
+  tokenize: { message: { prompt: Exclude<Prompt, { kind: "ids" }> }; reply: Tokenized };
+  detokenize: { message: { ids: readonly number[] }; reply: string };
+};
+
+export const KV_STORE: ActorRef<KvStoreProtocol> = actorRef("kv-store");
+export const SCHEDULER: ActorRef<SchedulerProtocol> = actorRef("scheduler");
+export const SAMPLER: ActorRef<SamplerProtocol> = actorRef("sampler");
+export const EDGE: ActorRef<EdgeProtocol> = actorRef("edge");
+export const TOKENIZER_POOL: ActorRef<TokenizerPoolProtocol> = actorRef("tokenizer-pool");
+
+/** The agent of one rank. */
+export function modelAgent(rank: number): ActorRef<ModelAgentProtocol> {
+  return actorRef(`model-agent-${rank}`);
+}

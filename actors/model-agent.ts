@@ -1,0 +1,40 @@
+/**
+ * One rank of the model: runs the sessions of its shard over its KV pages, and tells the sampler when the logits of a
+ * step lie in shared memory. What runs is the scheduler's decision alone.
+ */
+import { createModelRunner, type ModelRunner } from "../src/execution/model-runner.ts";
+import type { CompiledModel } from "../src/model/compiled-model.ts";
+import { type ActorDefinition, defineActor } from "../src/runtime/actor-definition.ts";
+import { KV_STORE, type ModelAgentProtocol, SAMPLER } from "./messages.ts";
+
+/** What a rank runs and with how much. */
+export interface ModelAgentArgs {
+  readonly rank: number;
+  readonly compiledDir: string;
+  readonly model: CompiledModel;
+  readonly numThreads: number;
+  readonly maxNumBatchedTokens: number;
+}
+
+interface ModelAgentState {
+  readonly rank: number;
+  readonly runner: ModelRunner;
+}
+
+const definition: ActorDefinition<ModelAgentProtocol, ModelAgentArgs, ModelAgentState> = defineActor({
+  async init(ctx, { rank, ...args }) {
+    const { kv, logits } = await ctx.ask(KV_STORE, "attach", null);
+    const runner = await createModelRunner({ ...args, kv: kv[rank]!, logits, shouldStop: ctx.stopRequested });
+    runner.warmUp();
+    return { rank, runner };
+  },
+  handlers: {
+    execute({ rank, runner }, { epoch, batch }, ctx) {
+      runner.execute(batch);
+      if (rank === 0) ctx.tell(SAMPLER, "logits", { epoch, step: batch.step });
+    },
+  },
+  onStop: ({ runner }) => runner.release(),
+});
+
+export default definition;

@@ -1,0 +1,61 @@
+/**
+ * Draws the tokens of a step once two things are there: the plan (from the scheduler) and the logits (from rank 0, in
+ * shared memory). They come from different threads, in either order.
+ */
+import { type ActorDefinition, type ActorContext, defineActor } from "../src/runtime/actor-definition.ts";
+import { Sampler } from "../src/sampling/sampler.ts";
+import type { SamplingBatch } from "../src/scheduling/step-plan.ts";
+import { KV_STORE, SCHEDULER, type SamplerProtocol } from "./messages.ts";
+
+interface SamplerState {
+  readonly logits: Float32Array;
+  readonly vocabSize: number;
+  epoch: number;
+  sampler: Sampler;
+  plan: SamplingBatch | null;
+  /** The step whose logits are in memory. */
+  computedStep: number;
+}
+
+type Context = ActorContext<SamplerProtocol, SamplerState>;
+
+const definition: ActorDefinition<SamplerProtocol, null, SamplerState> = defineActor({
+  async init(ctx) {
+    const { logits } = await ctx.ask(KV_STORE, "attach", null);
+    const { vocabSize, buffer } = logits;
+    const sampler = new Sampler({ vocabSize });
+    return { logits: new Float32Array(buffer), vocabSize, epoch: 0, sampler, plan: null, computedStep: 0 };
+  },
+  handlers: {
+    plan(state, { epoch, batch }, ctx) {
+      enterEpoch(state, epoch);
+      if (epoch < state.epoch) return;
+      state.plan = batch;
+      sampleWhenComplete(state, ctx);
+    },
+    logits(state, { epoch, step }, ctx) {
+      enterEpoch(state, epoch);
+      if (epoch < state.epoch) return;
+      state.computedStep = step;
+      sampleWhenComplete(state, ctx);
+    },
+  },
+});
+
+export default definition;
+
+/** A new scheduler numbers sequences and steps from the start, so nothing of the old one may be left. */
+function enterEpoch(state: SamplerState, epoch: number): void {
+  if (epoch <= state.epoch) return;
+  state.epoch = epoch;
+  state.sampler = new Sampler({ vocabSize: state.vocabSize });
+  state.plan = null;
+  state.computedStep = 0;
+}
+
+function sampleWhenComplete(state: SamplerState, ctx: Context): void {
+  const { plan, epoch } = state;
+  if (plan === null || plan.step !== state.computedStep) return;
+  state.plan = null;
+  ctx.tell(SCHEDULER, "sampled", { epoch, result: state.sampler.run(plan, state.logits) });
+}

@@ -1,0 +1,76 @@
+/**
+ * The loop of the engine: plan a step, send it out, wait for its tokens, commit, plan the next. One step is in flight
+ * at a time; everything that arrives meanwhile waits for the next plan.
+ */
+import { KvCache, type KvCacheOptions } from "../src/kv/kv-cache.ts";
+import { type ActorContext, type ActorDefinition, defineActor } from "../src/runtime/actor-definition.ts";
+import { Scheduler, type SchedulerOptions } from "../src/scheduling/scheduler.ts";
+import { writeStatus } from "../src/scheduling/status-board.ts";
+import { EDGE, KV_STORE, modelAgent, SAMPLER, type SchedulerProtocol } from "./messages.ts";
+
+/** Limits of the scheduler, its pages, and the number of ranks that compute its steps. */
+export interface SchedulerArgs {
+  readonly options: SchedulerOptions;
+  readonly kv: KvCacheOptions;
+  readonly numRanks: number;
+}
+
+interface SchedulerState {
+  readonly scheduler: Scheduler;
+  readonly status: SharedArrayBuffer;
+  readonly numRanks: number;
+  isStepInFlight: boolean;
+}
+
+type Context = ActorContext<SchedulerProtocol, SchedulerState>;
+
+const definition: ActorDefinition<SchedulerProtocol, SchedulerArgs, SchedulerState> = defineActor({
+  async init(ctx, { options, kv, numRanks }) {
+    const { status } = await ctx.ask(KV_STORE, "attach", null);
+    // after init, so that what the edge submits in answer finds this actor started
+    ctx.after(0, () => void ctx.tell(EDGE, "schedulerReady", { epoch: ctx.incarnation }));
+    return { scheduler: new Scheduler(options, new KvCache(kv)), status, numRanks, isStepInFlight: false };
+  },
+  handlers: {
+    submit(state, request, ctx) {
+      state.scheduler.add(request);
+      startStep(state, ctx);
+      return null;
+    },
+    cancel(state, { requestId, index }, ctx) {
+      state.scheduler.cancel(requestId, index ?? undefined);
+      startStep(state, ctx);
+    },
+    pause(state, { requestId }) {
+      state.scheduler.pause(requestId);
+    },
+    resume(state, { requestId }, ctx) {
+      state.scheduler.resume(requestId);
+      startStep(state, ctx);
+    },
+    sampled(state, { epoch, result }, ctx) {
+      if (epoch !== ctx.incarnation) return;
+      state.isStepInFlight = false;
+      const output = state.scheduler.commit(result);
+      ctx.tell(EDGE, "stepDone", { epoch, output });
+      startStep(state, ctx);
+    },
+  },
+});
+
+export default definition;
+
+function startStep(state: SchedulerState, ctx: Context): void {
+  if (!state.isStepInFlight) {
+    const plan = state.scheduler.plan();
+    if (plan !== null) {
+      state.isStepInFlight = true;
+      const epoch = ctx.incarnation;
+      for (let rank = 0; rank < state.numRanks; rank++)
+        ctx.tell(modelAgent(rank), "execute", { epoch, batch: plan.execution });
+      ctx.tell(SAMPLER, "plan", { epoch, batch: plan.sampling });
+    }
+  }
+  const { counters, ...gauges } = state.scheduler.status();
+  writeStatus(state.status, { ...gauges, ...counters });
+}
