@@ -1,0 +1,223 @@
+/**
+ * Runs the steps of one rank: token ids in, logits rows in shared memory out, keys and values in the pages on the way.
+ *
+ *     first ─► write K, V ─► attention ─► block ─► write K, V ─► attention ─► ... ─► last ─► logits
+ *
+ * It computes what it is told. Given the same tokens before it, a token's keys, values and logits have the same bits
+ * whatever else is in the step, however the prompt was cut into chunks, and whichever of them came from a cache.
+ */
+import { invariant, TroupeError } from "../errors/troupe-error.ts";
+import { copyKvPage, type KvMemory, type KvPool, kvPools, writeKvRows } from "../kv/kv-memory.ts";
+import type { LogitsMemory } from "../kv/logits-memory.ts";
+import type { AttentionSpec, CompiledModel } from "../model/compiled-model.ts";
+import type { ExecutionBatch } from "../scheduling/step-plan.ts";
+import { DenseChain, type LayerInputs } from "./dense-chain.ts";
+import { FloatScratch } from "./float-scratch.ts";
+import { type Tensor, tensor } from "./onnx-runtime.ts";
+import { PagedAttention, type PreparedAttention } from "./paged-attention.ts";
+import { RopeFeeds } from "./rope-feeds.ts";
+import { allRows, logitRows, type StepRows, slotsOf } from "./step-rows.ts";
+import { warmUpBatches } from "./warm-up.ts";
+
+/** What a runner is made from. */
+export interface ModelRunnerOptions {
+  /** The folder that compiled.json lies in. */
+  readonly compiledDir: string;
+  readonly model: CompiledModel;
+  /** The pages of this rank. */
+  readonly kv: KvMemory;
+  readonly logits: LogitsMemory;
+  /** Threads inside one operator. */
+  readonly numThreads: number;
+  /** The largest step that will come; what warm-up runs. */
+  readonly maxNumBatchedTokens: number;
+  /** Asked between layers; true abandons the step. Default: never. */
+  readonly shouldStop?: () => boolean;
+}
+
+/** A loaded rank. */
+export interface ModelRunner {
+  /**
+   * Computes a step on the calling thread. Row r of the logits memory then belongs to token `batch.logitTokens[r]`.
+   *
+   * @throws TroupeError `not_ready` when `shouldStop` said so (pages of the step's own tokens are then undefined),
+   * `engine_failed` when a session fails.
+   */
+  execute(batch: ExecutionBatch): void;
+  /** Runs the smallest and the largest step on zeros, so that the first request finds memory in place. Writes no page. */
+  warmUp(): void;
+  /** Frees all sessions. The runner cannot be used afterwards. */
+  release(): void;
+}
+
+/**
+ * Loads the sessions of a compiled model.
+ *
+ * @throws TroupeError `invalid_model` when a segment does not load or memory and model do not fit each other.
+ * @example
+ * ```ts
+ * const runner = createModelRunner({ compiledDir, model, kv, logits, numThreads: 2, maxNumBatchedTokens: 512 });
+ * runner.execute(batch);
+ * const row = logitsRow(logits, 0);
+ * ```
+ */
+export function createModelRunner(options: ModelRunnerOptions): ModelRunner {
+  checkSizes(options);
+  return new Runner(options);
+}
+
+class Runner implements ModelRunner {
+  readonly #options: ModelRunnerOptions;
+  readonly #dense: DenseChain;
+  /** One for each kind of attention the model has. */
+  readonly #attentions: readonly PagedAttention[];
+  /** Which of them each layer uses. [numLayers] */
+  readonly #layerAttention: readonly PagedAttention[];
+  readonly #ropes: RopeFeeds;
+  readonly #pools: readonly KvPool[];
+  readonly #logits: Float32Array;
+  readonly #scratch = new FloatScratch();
+
+  constructor(options: ModelRunnerOptions) {
+    const { compiledDir, model, kv, logits, numThreads } = options;
+    this.#options = options;
+    this.#pools = kvPools(kv);
+    this.#logits = new Float32Array(logits.buffer);
+    this.#ropes = new RopeFeeds(model, model.maxPositions);
+    const shape = { ...kv.layout, numHeads: model.numHeads };
+    const kinds = new Map<string, PagedAttention>();
+    this.#layerAttention = model.attention.map((spec: AttentionSpec) => {
+      const key = JSON.stringify(spec);
+      const attention = kinds.get(key) ?? new PagedAttention({ shape, spec, threads: numThreads });
+      kinds.set(key, attention);
+      return attention;
+    });
+    this.#attentions = [...kinds.values()];
+    this.#dense = new DenseChain(compiledDir, model, numThreads);
+  }
+
+  execute(batch: ExecutionBatch): void {
+    const { kv, logits } = this.#options;
+    invariant(
+      batch.logitTokens.length <= logits.maxRows,
+      `step ${batch.step} wants ${batch.logitTokens.length} rows of logits, the buffer holds ${logits.maxRows}`,
+    );
+    this.#copyPages(batch.pageCopies);
+    const rows = allRows(batch);
+    this.#run(batch, rows, slotsOf(rows, kv.layout.pageSize));
+  }
+
+  warmUp(): void {
+    for (const batch of warmUpBatches(this.#options)) this.#run(batch, allRows(batch), new Int32Array(0));
+  }
+
+  release(): void {
+    this.#dense.release();
+    for (const attention of this.#attentions) attention.release();
+  }
+
+  #run(batch: ExecutionBatch, rows: StepRows, slots: Int32Array): void {
+    const numLayers = this.#options.model.numLayers;
+    const ropes = this.#ropes.rows(rows.positions);
+    const prepared = new Map<PagedAttention, PreparedAttention>();
+    let inputs = this.#dense.enterLayer(0, { ids: idsOf(batch, rows), ...ropes });
+    for (let layer = 0; ; layer++) {
+      this.#checkStop();
+      this.#writeKv(layer, inputs, slots);
+      if (layer === numLayers - 1) break;
+      const attention = this.#layerAttention[layer]!;
+      const plan = prepared.get(attention) ?? attention.prepare(rows.pieces);
+      prepared.set(attention, plan);
+      const att = this.#attend(layer, plan, inputs.q);
+      inputs = this.#dense.enterLayer(layer + 1, { att, x: inputs.x, ...ropes });
+    }
+    if (batch.logitTokens.length > 0) this.#finish(batch, rows, inputs);
+  }
+
+  /** The last attention and the last segment, for those rows alone whose logits are wanted. */
+  #finish(batch: ExecutionBatch, rows: StepRows, inputs: LayerInputs): void {
+    const { numLayers, vocabSize } = this.#options.model;
+    const wanted = logitRows(batch);
+    const { x, q } = this.#pickRows(rows, wanted, inputs);
+    const layer = numLayers - 1;
+    const plan = this.#layerAttention[layer]!.prepare(wanted.pieces);
+    const logits = this.#dense.finish({ att: this.#attend(layer, plan, q), x }).data as Float32Array;
+    const rowOfToken = new Map(Array.from(batch.logitTokens, (token, row) => [token, row] as const));
+    for (const [from, token] of wanted.tokens.entries()) {
+      const row = logits.subarray(from * vocabSize, (from + 1) * vocabSize);
+      this.#logits.set(row, rowOfToken.get(token)! * vocabSize);
+    }
+  }
+
+  #attend(layer: number, plan: PreparedAttention, q: Tensor): Tensor {
+    const att = this.#layerAttention[layer]!.run(plan, q.data as Float32Array, this.#pools[layer]!);
+    return tensor("float32", att, q.dims);
+  }
+
+  #writeKv(layer: number, { k, v }: LayerInputs, slots: Int32Array): void {
+    const { layout } = this.#options.kv;
+    const pool = this.#pools[layer]!;
+    writeKvRows(pool.keys, layout, k.data as Float32Array, slots);
+    writeKvRows(pool.values, layout, v.data as Float32Array, slots);
+  }
+
+  #copyPages(pairs: Int32Array): void {
+    const { layout } = this.#options.kv;
+    for (const pool of this.#pools) {
+      for (let i = 0; i < pairs.length; i += 2) {
+        copyKvPage(pool.keys, layout, pairs[i]!, pairs[i + 1]!);
+        copyKvPage(pool.values, layout, pairs[i]!, pairs[i + 1]!);
+      }
+    }
+  }
+
+  /** x and q of the wanted rows, in their order. */
+  #pickRows(
+    rows: StepRows,
+    wanted: StepRows,
+    { x, q }: LayerInputs,
+  ): { readonly x: Tensor; readonly q: Tensor } {
+    if (wanted.tokens.length === rows.tokens.length) return { x, q };
+    const rowOf = new Map(Array.from(rows.tokens, (token, row) => [token, row] as const));
+    const picked = Array.from(wanted.tokens, (token) => rowOf.get(token)!);
+    this.#scratch.reset();
+    return { x: this.#gatherRows(x, picked), q: this.#gatherRows(q, picked) };
+  }
+
+  #gatherRows(source: Tensor, picked: readonly number[]): Tensor {
+    const width = source.dims[1]!;
+    const data = source.data as Float32Array;
+    const target = this.#scratch.take(picked.length * width);
+    for (const [row, from] of picked.entries()) {
+      target.set(data.subarray(from * width, (from + 1) * width), row * width);
+    }
+    return tensor("float32", target, [picked.length, width]);
+  }
+
+  #checkStop(): void {
+    if (this.#options.shouldStop?.() !== true) return;
+    throw new TroupeError("not_ready", "The step was abandoned between two layers: the engine is stopping.");
+  }
+}
+
+function idsOf(batch: ExecutionBatch, rows: StepRows): Tensor {
+  const ids = BigInt64Array.from(rows.tokens, (token) => BigInt(batch.tokenIds[token]!));
+  return tensor("int64", ids, [ids.length]);
+}
+
+function checkSizes({ model, kv, logits }: ModelRunnerOptions): void {
+  const sizes = [
+    ["numLayers", kv.layout.numLayers, model.numLayers],
+    ["numKvHeads", kv.layout.numKvHeads, model.numKvHeads],
+    ["headDim", kv.layout.headDim, model.headDim],
+    ["vocabSize", logits.vocabSize, model.vocabSize],
+    ["segments", model.segments.length, model.numLayers + 1],
+    ["attention", model.attention.length, model.numLayers],
+  ] as const;
+  for (const [name, got, expected] of sizes) {
+    if (got === expected) continue;
+    throw new TroupeError("invalid_model", `${name} is ${got} where the compiled model needs ${expected}.`, {
+      details: { name, got, expected },
+    });
+  }
+}
