@@ -20,6 +20,8 @@ export interface ConfigSources {
   readonly file?: string | undefined;
   /** What flags or a program say; wins over the file. */
   readonly overrides?: PartialConfig | undefined;
+  /** A caller's own defaults; file and overrides win over them. */
+  readonly base?: PartialConfig | undefined;
   /** Folder from which relative paths in overrides count. Default: the working directory. */
   readonly cwd?: string | undefined;
 }
@@ -51,14 +53,15 @@ export function loadConfig(sources: ConfigSources): TroupeConfig {
   const { file, cwd = process.cwd() } = sources;
   const fromFile = file === undefined ? {} : readFile(resolve(cwd, file), file);
   const overrides = withAbsolutePaths(sectionsOf(sources.overrides ?? {}), cwd);
-  const merged = mergeSections(fromFile, overrides);
+  const base = sectionsOf(sources.base ?? {});
+  const merged = mergeSections(mergeSections(base, fromFile), overrides);
   return deepFreeze(parse(configSchema(), merged, { code: "invalid_config", what: file ?? "configuration" }));
 }
 
 type Sections = Readonly<Record<string, unknown>>;
 
 function readFile(path: string, shownAs: string): Sections {
-  const value = readYamlFile(path) ?? {};
+  const value = readYamlFile(path, shownAs) ?? {};
   if (typeof value !== "object" || Array.isArray(value)) {
     throw new TroupeError(
       "invalid_config",

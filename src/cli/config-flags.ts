@@ -1,0 +1,182 @@
+/** Flags that set configuration keys, as a table, and the configuration that flags, file and defaults give together. */
+import type { TroupeConfig } from "../config/config.ts";
+import { loadConfig, type PartialConfig } from "../config/load-config.ts";
+import { TroupeError } from "../errors/troupe-error.ts";
+import type { CliContext } from "./cli-context.ts";
+import type { FlagSpec } from "./command-spec.ts";
+import type { FlagValues } from "./flag-values.ts";
+
+/** A flag and the key it sets. */
+export interface ConfigFlag extends FlagSpec {
+  /** Dotted path of the key. */
+  readonly key: string;
+  /** What a switch sets; true when absent. */
+  readonly sets?: boolean;
+}
+
+const CONFIG_FILE: FlagSpec = {
+  flags: "-c, --config <file>",
+  kind: "text",
+  description: "YAML configuration file; flags win over it (every key: configs/understudy.yaml)",
+};
+
+const model = (flag: Omit<ConfigFlag, "group">): ConfigFlag => ({ ...flag, group: "Model:" });
+const engine = (flag: Omit<ConfigFlag, "group">): ConfigFlag => ({ ...flag, group: "Engine:" });
+const server = (flag: Omit<ConfigFlag, "group">): ConfigFlag => ({ ...flag, group: "Server:" });
+const log = (flag: Omit<ConfigFlag, "group">): ConfigFlag => ({ ...flag, group: "Log:" });
+
+const MODEL_FLAGS: readonly ConfigFlag[] = [
+  model({
+    flags: "-m, --model <folder>",
+    key: "model.path",
+    kind: "text",
+    description: "Hugging Face folder: config.json, safetensors, tokenizer (default: the embedded model)",
+  }),
+  model({
+    flags: "-p, --precision <name>",
+    key: "model.precision",
+    kind: "text",
+    choices: ["fp32", "w8", "w4"],
+    description: "how weights are stored and multiplied; default fp32",
+  }),
+  model({
+    flags: "--cache-dir <folder>",
+    key: "model.cacheDir",
+    kind: "text",
+    description: "where compiled models are kept (default: the user's cache folder)",
+  }),
+];
+
+const ENGINE_FLAGS: readonly ConfigFlag[] = [
+  model({
+    flags: "--skip-tokenizer-init",
+    key: "model.skipTokenizerInit",
+    kind: "switch",
+    description: "work on token ids alone; the folder needs no tokenizer",
+  }),
+  engine({
+    flags: "--max-model-len <tokens>",
+    key: "engine.maxModelLen",
+    kind: "number",
+    description: "longest prompt plus answer (default: the model's own limit)",
+  }),
+  engine({
+    flags: "--max-num-seqs <n>",
+    key: "engine.maxNumSeqs",
+    kind: "number",
+    description: "sequences that run at once; default 32",
+  }),
+  engine({
+    flags: "--max-num-batched-tokens <n>",
+    key: "engine.maxNumBatchedTokens",
+    kind: "number",
+    description: "tokens computed in one step; default 256",
+  }),
+  engine({
+    flags: "--kv-cache-mb <mib>",
+    key: "engine.kvCacheMb",
+    kind: "number",
+    description: "memory for keys and values in MiB; default 256",
+  }),
+  engine({
+    flags: "--threads <n>",
+    key: "engine.threads",
+    kind: "number",
+    description: "threads that multiply matrices (default: physical cores)",
+  }),
+  engine({
+    flags: "--no-prefix-cache",
+    key: "engine.prefixCache",
+    kind: "switch",
+    sets: false,
+    description: "compute every prompt from its first token",
+  }),
+];
+
+const LOG_FLAGS: readonly ConfigFlag[] = [
+  log({
+    flags: "--log-level <level>",
+    key: "log.level",
+    kind: "text",
+    choices: ["fatal", "error", "warn", "info", "debug", "trace", "silent"],
+    description: "least serious lines to write; debug adds stack traces to errors",
+  }),
+  log({
+    flags: "--log-format <format>",
+    key: "log.format",
+    kind: "text",
+    choices: ["pretty", "json"],
+    description: "pretty for people, json for machines",
+  }),
+];
+
+const SERVER_FLAGS: readonly ConfigFlag[] = [
+  server({
+    flags: "--host <address>",
+    key: "server.host",
+    kind: "text",
+    description: "address to listen on; default 127.0.0.1; 0.0.0.0 is every interface",
+  }),
+  server({
+    flags: "--port <n>",
+    key: "server.port",
+    kind: "number",
+    description: "port to listen on; default 8000; 0 takes a free one",
+  }),
+  server({
+    flags: "--served-model-name <name...>",
+    key: "model.servedNames",
+    kind: "list",
+    description: "names that requests may use as model (default: the folder's name)",
+  }),
+];
+
+const ALL: readonly ConfigFlag[] = [...SERVER_FLAGS, ...MODEL_FLAGS, ...ENGINE_FLAGS, ...LOG_FLAGS];
+
+/** Flags of commands that compile or read a model. */
+export const modelFlags: readonly FlagSpec[] = [CONFIG_FILE, ...MODEL_FLAGS];
+/** Flags of commands that run an engine. */
+export const engineFlags: readonly FlagSpec[] = [CONFIG_FILE, ...MODEL_FLAGS, ...ENGINE_FLAGS, ...LOG_FLAGS];
+/** Flags of `serve`. */
+export const serveFlags: readonly FlagSpec[] = [CONFIG_FILE, ...ALL];
+
+/**
+ * Flags over --config over `commandDefaults` over defaults.
+ *
+ * @throws TroupeError `invalid_config`, in the words of the flags that were given.
+ */
+export function configFromFlags(
+  context: CliContext,
+  flags: FlagValues,
+  commandDefaults: PartialConfig = {},
+): TroupeConfig {
+  const overrides: Record<string, Record<string, unknown>> = {};
+  for (const flag of ALL) {
+    const long = longName(flag);
+    if (!flags.has(long)) continue;
+    const [section, key] = flag.key.split(".") as [string, string];
+    const value =
+      flag.kind === "switch"
+        ? (flag.sets ?? true)
+        : (flags.text(long) ?? flags.number(long) ?? flags.list(long));
+    overrides[section] = { ...overrides[section], [key]: value };
+  }
+  try {
+    return loadConfig({ file: flags.text("--config"), overrides, base: commandDefaults, cwd: context.cwd });
+  } catch (error) {
+    throw inWordsOfFlags(error, flags);
+  }
+}
+
+/** `--max-num-seqs` of `-x, --max-num-seqs <n>`. */
+export function longName(flag: FlagSpec): string {
+  return /--[\w-]+/.exec(flag.flags)?.[0] ?? flag.flags;
+}
+
+function inWordsOfFlags(error: unknown, flags: FlagValues): unknown {
+  if (!(error instanceof TroupeError)) return error;
+  const flag = ALL.find(({ key }) => key === error.details.path);
+  if (flag === undefined || !flags.has(longName(flag))) return error;
+  const message = error.message.replace(/^.*?: "[\w.]+": /, `${longName(flag)} `);
+  return new TroupeError(error.code, message, { cause: error, details: error.details });
+}

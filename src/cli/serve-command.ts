@@ -1,0 +1,134 @@
+/** `troupe serve`: engine and server until a signal; then intake stops, running answers finish, exit 0. */
+import type { TroupeConfig } from "../config/config.ts";
+import type { Engine, ModelInfo } from "../protocol/engine.ts";
+import { type CliContext, EXIT, write } from "./cli-context.ts";
+import type { CommandSpec } from "./command-spec.ts";
+import { configFromFlags, serveFlags } from "./config-flags.ts";
+import { startWithProgress } from "./engine-session.ts";
+import type { RunningServer } from "./services.ts";
+
+export const serveCommand: CommandSpec = {
+  name: "serve",
+  summary: "serve a model over HTTP and WebSocket",
+  description:
+    "Serves a model with the OpenAI HTTP API and a WebSocket protocol. Without --model it serves the small\n" +
+    "embedded one. The first start of a model compiles it; later starts take it from the cache.",
+  flags: serveFlags,
+  examples: [
+    { line: "troupe serve", does: "serve the embedded model on http://127.0.0.1:8000" },
+    {
+      line: "troupe serve --model ~/models/llama --precision w8",
+      does: "serve a Hugging Face folder with 8-bit weights",
+    },
+    {
+      line: "troupe serve --config configs/cpu-server.yaml --port 9000",
+      does: "a file of settings, and one flag over it",
+    },
+    {
+      line: "troupe serve --model ./ids-only --skip-tokenizer-init",
+      does: "serve a folder without a tokenizer on token ids",
+    },
+  ],
+  async run(context, flags) {
+    const config = configFromFlags(context, flags);
+    const engine = await startWithProgress(context, config);
+    // Only from here on: before, nothing needs a drain, and the signal's default action ends the start at once.
+    const stop = listenForStop(context);
+    try {
+      await serveUntilStopped(context, config, engine, stop);
+    } finally {
+      stop.end();
+    }
+    return EXIT.ok;
+  },
+};
+
+async function serveUntilStopped(
+  context: CliContext,
+  config: TroupeConfig,
+  engine: Engine,
+  stop: StopRequests,
+): Promise<void> {
+  let server: RunningServer;
+  try {
+    server = await context.services.startServer(engine, config, context.version);
+  } catch (error) {
+    await engine.stop({ drainMs: 0 });
+    throw error;
+  }
+  await write(context.stdout, announcement(config, engine.info, server.port, context.version));
+  await stop.first;
+  const { drainMs } = config.shutdown;
+  await say(
+    context,
+    config,
+    `Stopping: running answers may take ${drainMs / 1000} s more; Ctrl-C again cuts them now.`,
+  );
+  void stop.second.then(() => engine.stop({ drainMs: 0 }));
+  await engine.stop({ drainMs });
+  await server.close();
+  await say(context, config, "Stopped.");
+}
+
+interface StopRequests {
+  readonly first: Promise<void>;
+  readonly second: Promise<void>;
+  end(): void;
+}
+
+function listenForStop(context: CliContext): StopRequests {
+  const first = Promise.withResolvers<void>();
+  const second = Promise.withResolvers<void>();
+  let numSignals = 0;
+  const end = context.onSignal(() => {
+    numSignals++;
+    if (numSignals === 1) first.resolve();
+    else second.resolve();
+  });
+  return { first: first.promise, second: second.promise, end };
+}
+
+async function say(context: CliContext, config: TroupeConfig, text: string): Promise<void> {
+  if (config.log.format === "pretty" && config.log.level !== "silent")
+    await write(context.stdout, `${text}\n`);
+}
+
+/** What a newcomer needs next: the addresses and a line to try. Machines get one JSON line. */
+function announcement(config: TroupeConfig, info: ModelInfo, port: number, version: string): string {
+  const { host } = config.server;
+  const reachable = host === "0.0.0.0" ? "127.0.0.1" : host === "::" ? "::1" : host;
+  const address = `${reachable.includes(":") ? `[${reachable}]` : reachable}:${port}`;
+  const http = `http://${address}/v1`;
+  const webSocket = `ws://${address}/v1/stream`;
+  const { names, architecture, precision, maxModelLen } = info;
+  if (config.log.level === "silent") return "";
+  if (config.log.format === "json") {
+    return `${JSON.stringify({ msg: "serving", http, webSocket, models: names, architecture, precision, maxModelLen })}\n`;
+  }
+  return `
+Troupe ${version} serves ${names.join(", ")} (${architecture}, ${precision}, context ${maxModelLen} tokens)
+
+  HTTP       ${http}
+  WebSocket  ${webSocket}
+
+Try it:
+
+  ${tryLine(info, http)}
+
+Ctrl-C stops it.
+`;
+}
+
+function tryLine(info: ModelInfo, http: string): string {
+  const model = info.names[0];
+  const [route, body] = info.hasChatTemplate
+    ? [
+        "chat/completions",
+        { model, messages: [{ role: "user", content: "Tell me a short story." }], stream: true },
+      ]
+    : info.hasTokenizer
+      ? ["completions", { model, prompt: "Once upon a time", max_tokens: 64, stream: true }]
+      : ["completions", { model, prompt: [1, 2, 3], max_tokens: 16, return_token_ids: true }];
+  const json = JSON.stringify(body).replaceAll("'", "'\\''");
+  return `curl -N ${http}/${route} -H 'content-type: application/json' -d '${json}'`;
+}

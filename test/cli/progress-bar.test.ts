@@ -1,0 +1,51 @@
+import assert from "node:assert/strict";
+import { Writable } from "node:stream";
+import { test } from "node:test";
+import { showProgress } from "../../src/cli/progress-bar.ts";
+
+function sink(fields: { isTTY: boolean }) {
+  let text = "";
+  const stream = new Writable({
+    write(chunk, _encoding, done) {
+      text += chunk;
+      done();
+    },
+  });
+  // What cli-progress asks of a terminal.
+  const terminal = {
+    columns: 80,
+    rows: 24,
+    clearLine: () => true,
+    cursorTo: () => true,
+    moveCursor: () => true,
+  };
+  return { stream: Object.assign(stream, fields, fields.isTTY ? terminal : {}), text: () => text };
+}
+
+test("outside a terminal a line is written every tenth of the way", () => {
+  const { stream, text } = sink({ isTTY: false });
+  const display = showProgress(stream, "Compiling m");
+  for (let done = 0; done <= 100; done++) display.onProgress({ done, total: 100, label: `part ${done}` });
+  display.stop();
+  const lines = text().trimEnd().split("\n");
+  assert.equal(lines.length, 11);
+  assert.equal(lines[0], "Compiling m: 0% part 0");
+  assert.equal(lines[10], "Compiling m: 100% part 100");
+});
+
+test("no steps at all write nothing", () => {
+  for (const isTTY of [true, false]) {
+    const { stream, text } = sink({ isTTY });
+    showProgress(stream, "Compiling m").stop();
+    assert.equal(text(), "");
+  }
+});
+
+test("on a terminal a bar ends at the last step", () => {
+  const { stream, text } = sink({ isTTY: true });
+  const display = showProgress(stream, "Compiling m");
+  display.onProgress({ done: 1, total: 2, label: "one" });
+  display.onProgress({ done: 2, total: 2, label: "two" });
+  display.stop();
+  assert.match(text(), /Compiling m \[=+\] 100% two/);
+});
