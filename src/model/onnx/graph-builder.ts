@@ -103,6 +103,12 @@ export class GraphBuilder {
     return this.#known.has(name) ? name : this.initializer(name, "float32", [], Float32Array.of(value));
   }
 
+  /** A scalar constant of another type, from its one element; the same one is stored once. */
+  constant(dataType: DataType, element: ArrayBufferView & { readonly length: number }): Value {
+    const name = `${dataType}(${String(element)})`;
+    return this.#known.has(name) ? name : this.initializer(name, dataType, [], element);
+  }
+
   /** Adds a node with one output. Contrib operators are written with their domain: `com.microsoft.FusedMatMul`. */
   node(op: string, inputs: readonly Value[], attributes: Readonly<Record<string, Attribute>> = {}): Value {
     return this.multiNode(op, inputs, [op.slice(op.lastIndexOf(".") + 1)], attributes)[0]!;

@@ -1,0 +1,146 @@
+/**
+ * From a Hugging Face folder to segments in the cache: once for each content and precision.
+ */
+import { stat } from "node:fs/promises";
+import { join } from "node:path";
+import { TroupeError } from "../../errors/troupe-error.ts";
+import { describeModel } from "../architectures/registry.ts";
+import type { CompiledModel, Precision } from "../compiled-model.ts";
+import type { DecoderDescription } from "../decoder-description.ts";
+import { type ModelFolder, readModelFolder } from "../model-folder.ts";
+import { LINEAR_FORMS } from "../precisions/linear-forms.ts";
+import { findWeightFiles } from "../safetensors/weight-files.ts";
+import { WeightStore } from "../safetensors/weight-store.ts";
+import { createTemporaryFolder, removeAbandonedFolders } from "./cache-folder.ts";
+import { FORMAT_VERSION, readCompiled, writeCompiled } from "./compiled-file.ts";
+import { fileHash, sha256 } from "./content-hash.ts";
+import { createProgress, type OnProgress, type Progress } from "./progress.ts";
+import type { Segment } from "./segment.ts";
+import { buildSegments } from "./segments.ts";
+import { writeSegments } from "./write-segments.ts";
+
+/** What to compile and where to keep it. */
+export interface CompileOptions {
+  /** A Hugging Face folder. */
+  readonly modelDir: string;
+  readonly precision: Precision;
+  /** See defaultCacheDir. Created if need be. */
+  readonly cacheDir: string;
+  /** Called as bytes are read; never called when the model lies in the cache and its content is known. */
+  readonly onProgress?: OnProgress;
+  /** Stops the compilation; nothing of it remains. */
+  readonly signal?: AbortSignal;
+}
+
+/** A compiled model and the folder it lies in. */
+export interface CompileResult {
+  readonly dir: string;
+  readonly model: CompiledModel;
+}
+
+/**
+ * Compiles a model, or finds it compiled in the cache.
+ *
+ * @throws TroupeError `invalid_model`, `unsupported_model`; `file_error` when the cache cannot be written; `cancelled`
+ * @example
+ * ```ts
+ * const { dir, model } = await compileModel({
+ *   modelDir: "models/understudy",
+ *   precision: "w8",
+ *   cacheDir: defaultCacheDir(),
+ * });
+ * const first = join(dir, model.segments[0]);
+ * ```
+ */
+export async function compileModel(options: CompileOptions): Promise<CompileResult> {
+  const folder = await readModelFolder(options.modelDir);
+  const decoder = describeModel(folder);
+  const { files } = await findWeightFiles(folder.dir);
+  const progress = createProgress(options.onProgress, options.signal);
+  try {
+    const dir = join(options.cacheDir, await cacheKey(folder, files, options, progress));
+    const cached = await readCompiled(dir);
+    if (cached !== null) return { dir, model: cached };
+    const model = await compileInto(dir, folder, decoder, options, progress);
+    return { dir, model };
+  } catch (error) {
+    throw describeFailure(error, options.cacheDir);
+  }
+}
+
+/** The name says what it is to people, the hash to us. */
+async function cacheKey(
+  folder: ModelFolder,
+  files: readonly string[],
+  { precision, cacheDir }: CompileOptions,
+  progress: Progress,
+): Promise<string> {
+  const paths = files.map((file) => join(folder.dir, file));
+  const sizes = await Promise.all(paths.map(async (path) => (await stat(path)).size));
+  progress.begin(
+    "hashing",
+    sizes.reduce((sum, size) => sum + size, 0),
+  );
+  const hashes: string[] = [];
+  for (const [index, path] of paths.entries()) {
+    hashes.push(await fileHash(path, cacheDir, (numBytes) => progress.advance(files[index]!, numBytes)));
+  }
+  const content = JSON.stringify([FORMAT_VERSION, precision, folder.config, files, hashes]);
+  const type = folder.architecture.replace(/For[A-Z].*$/, "").toLowerCase();
+  return `${type}-${precision}-${sha256(content).slice(0, 32)}`;
+}
+
+async function compileInto(
+  dir: string,
+  folder: ModelFolder,
+  decoder: DecoderDescription,
+  options: CompileOptions,
+  progress: Progress,
+): Promise<CompiledModel> {
+  await using store = await WeightStore.open(folder.dir);
+  const segments = buildSegments(decoder, LINEAR_FORMS[options.precision], store);
+  const temporary = await createTemporaryFolder(options.cacheDir);
+  try {
+    await removeAbandonedFolders(options.cacheDir);
+    await writeSegments(segments, { store, folder: temporary, progress });
+    const model = describeCompiled(folder, decoder, options.precision, segments);
+    await writeCompiled(temporary.path, model);
+    await temporary.publish(dir, async (path) => (await readCompiled(path)) !== null);
+    return model;
+  } catch (error) {
+    await temporary.discard();
+    throw error;
+  }
+}
+
+function describeCompiled(
+  folder: ModelFolder,
+  decoder: DecoderDescription,
+  precision: Precision,
+  segments: readonly Segment[],
+): CompiledModel {
+  const { hiddenSize, numHeads, numKvHeads, headDim, vocabSize, maxPositions, layers, ropes } = decoder;
+  return {
+    formatVersion: FORMAT_VERSION,
+    architecture: folder.architecture,
+    precision,
+    hiddenSize,
+    numLayers: layers.length,
+    numHeads,
+    numKvHeads,
+    headDim,
+    vocabSize,
+    maxPositions,
+    segments: segments.map((segment) => segment.graphFile),
+    attention: layers.map((layer) => layer.attention),
+    ropes,
+    weightBytes: segments.reduce((sum, segment) => sum + segment.weightBytes, 0),
+  };
+}
+
+/** A failed system call here is about the cache folder: files of the model are read behind errors of their own. */
+function describeFailure(error: unknown, cacheDir: string): unknown {
+  if (!(error instanceof Error && "syscall" in error)) return error;
+  const message = `Cannot keep compiled models in ${cacheDir}: ${error.message}. Make room there or choose another folder.`;
+  return new TroupeError("file_error", message, { cause: error, details: { cacheDir } });
+}

@@ -1,0 +1,46 @@
+/** Progress of a compilation, counted in bytes of the checkpoint; also where a cancelled one notices. */
+import { TroupeError } from "../../errors/troupe-error.ts";
+
+/** One report. */
+export interface CompileProgress {
+  /** hashing finds out whether the content is known, compiling reads it a second time. */
+  readonly phase: "hashing" | "compiling";
+  /** What is being worked on: a file or a segment. */
+  readonly label: string;
+  readonly doneBytes: number;
+  readonly totalBytes: number;
+}
+
+/** Receives reports; several a second at most for large models. */
+export type OnProgress = (progress: CompileProgress) => void;
+
+/** The compiler's end of it. */
+export interface Progress {
+  /** Starts a phase. */
+  begin(phase: CompileProgress["phase"], totalBytes: number): void;
+  /** Reports bytes. @throws TroupeError `cancelled` once the signal is aborted. */
+  advance(label: string, numBytes: number): void;
+}
+
+export function createProgress(
+  onProgress: OnProgress | undefined,
+  signal: AbortSignal | undefined,
+): Progress {
+  let phase: CompileProgress["phase"] = "hashing";
+  let doneBytes = 0;
+  let totalBytes = 0;
+  return {
+    begin(nextPhase, nextTotal) {
+      phase = nextPhase;
+      doneBytes = 0;
+      totalBytes = nextTotal;
+    },
+    advance(label, numBytes) {
+      if (signal?.aborted) {
+        throw new TroupeError("cancelled", "The compilation was cancelled.", { cause: signal.reason });
+      }
+      doneBytes += numBytes;
+      onProgress?.({ phase, label, doneBytes, totalBytes });
+    },
+  };
+}

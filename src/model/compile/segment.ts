@@ -1,0 +1,87 @@
+/**
+ * One segment under construction: its graph, and the weights that will fill its data file. Every weight has its place
+ * before the first byte is read, so shapes are checked before anything is written.
+ */
+import type { RowRange } from "../decoder-description.ts";
+import { GraphBuilder, type Value } from "../onnx/graph-builder.ts";
+import { type DataType, EXTERNAL_ALIGNMENT, tensorBytes } from "../onnx/tensor-proto.ts";
+import type { LinearForm } from "../precisions/linear-form.ts";
+import { WEIGHT_TYPES } from "../safetensors/element-types.ts";
+import type { WeightStore } from "../safetensors/weight-store.ts";
+import { weightsFile } from "./compiled-file.ts";
+import { type EncodeSlab, tensorShape, type WeightJob } from "./weight-job.ts";
+
+/** A weight's place. */
+export interface PlacedWeight {
+  readonly value: Value;
+  /** Where it begins in the data file. */
+  readonly position: number;
+}
+
+/** A segment as the blocks see it. */
+export class Segment {
+  readonly name: string;
+  readonly graph: GraphBuilder;
+  /** How linear layers are stored and multiplied. */
+  readonly linearForm: LinearForm;
+  readonly jobs: WeightJob[] = [];
+  readonly #store: WeightStore;
+  #end = 0;
+
+  constructor(name: string, linearForm: LinearForm, store: WeightStore) {
+    this.name = name;
+    this.graph = new GraphBuilder(name);
+    this.linearForm = linearForm;
+    this.#store = store;
+  }
+
+  /** The graph, in the compiled model's folder. */
+  get graphFile(): string {
+    return `${this.name}.onnx`;
+  }
+
+  /** Its external data, beside it. */
+  get weightsFile(): string {
+    return weightsFile(this.graphFile);
+  }
+
+  /** Bytes of the data file. */
+  get weightBytes(): number {
+    return this.#end;
+  }
+
+  /** Makes room for a weight in the data file. */
+  place(name: string, dataType: DataType, dims: readonly number[]): PlacedWeight {
+    const position = Math.ceil(this.#end / EXTERNAL_ALIGNMENT) * EXTERNAL_ALIGNMENT;
+    const length = tensorBytes(dataType, dims);
+    this.#end = position + length;
+    const data = { location: this.weightsFile, offset: position, length };
+    return { value: this.graph.externalInitializer(name, dataType, dims, data), position };
+  }
+
+  /**
+   * Has stacked rows encoded into the data file.
+   *
+   * @throws TroupeError `invalid_model` when a tensor is missing or of another shape.
+   */
+  encode(ranges: readonly RowRange[], columns: number | null, encode: EncodeSlab): void {
+    for (const range of ranges) this.#store.tensor(range.tensor, tensorShape(range, columns));
+    this.jobs.push({ kind: "encode", ranges, columns, encode });
+  }
+
+  /** A float32 vector put together from ranges. */
+  vector(name: string, ranges: readonly RowRange[]): Value {
+    const length = ranges.reduce((sum, range) => sum + range.numRows, 0);
+    const { value, position } = this.place(name, "float32", [length]);
+    this.encode(ranges, null, (slab, file) => file.write(slab.values, position + 4 * slab.firstRow));
+    return value;
+  }
+
+  /** A matrix in the checkpoint's own element type. [numRows, columns] */
+  table(name: string, tensorName: string, shape: readonly [number, number]): Value {
+    const tensor = this.#store.tensor(tensorName, shape);
+    const { value, position } = this.place(name, WEIGHT_TYPES[tensor.dataType], shape);
+    this.jobs.push({ kind: "copy", tensor, position });
+    return value;
+  }
+}

@@ -1,0 +1,88 @@
+/**
+ * int8 weights, int8 activations: each output column of the weight has one scale (its largest magnitude / 127), and
+ * each row of the input is quantised on the fly with a scale of its own. Rows share nothing, so a row's result does not
+ * depend on its neighbours.
+ */
+import { numOutputs } from "../decoder-description.ts";
+import type { GraphBuilder, Value } from "../onnx/graph-builder.ts";
+import type { LinearForm } from "./linear-form.ts";
+import { forEachTileRun, writeColumns } from "./write-transposed.ts";
+
+/** Largest magnitude of a quantised value; -128 is left out so that the range is symmetric. */
+const LIMIT = 127;
+/** The kernels want unsigned activations, so 128 stands for zero. */
+const ZERO_POINT = 128;
+/** Smallest row maximum: rows of zeros must not divide by zero. */
+const SMALLEST_MAXIMUM = 1e-9;
+
+export const w8: LinearForm = {
+  product(segment, x, linear) {
+    const { graph } = segment;
+    const outputs = numOutputs(linear);
+    const weight = segment.place(`${linear.name}.weight`, "int8", [linear.inputs, outputs]);
+    const scale = segment.place(`${linear.name}.scale`, "float32", [outputs]);
+    segment.encode(linear.weight, linear.inputs, ({ values, firstRow, numRows, scratch }, file) => {
+      const quantized = new Int8Array(scratch, 0, values.length);
+      const scales = quantizeRows(values, numRows, quantized);
+      const place = { position: weight.position, numColumns: outputs, firstColumn: firstRow };
+      writeColumns(file, quantized, numRows, place);
+      file.write(scales, scale.position + 4 * firstRow);
+    });
+    const row = quantizeActivations(graph, x);
+    const sums = graph.node("MatMulInteger", [row.quantized, weight.value, zeroPoint(graph)]); // int32 [tokens, outputs]
+    const scaled = graph.node("Mul", [graph.node("Cast", [sums], { to: FLOAT }), row.scale]);
+    return graph.node("Mul", [scaled, scale.value]);
+  },
+};
+
+/** ONNX's numbers of element types, for Cast. */
+const FLOAT = 1;
+const UINT8 = 2;
+
+/** Rounds each row to uint8 around 128. Returns quantized uint8 [tokens, inputs] and scale [tokens, 1]. */
+function quantizeActivations(graph: GraphBuilder, x: Value): { quantized: Value; scale: Value } {
+  const magnitude = graph.node("ReduceMax", [graph.node("Abs", [x]), graph.int64s([-1])], { keepdims: 1 });
+  const maximum = graph.node("Max", [magnitude, graph.float32(SMALLEST_MAXIMUM)]);
+  const scale = graph.node("Div", [maximum, graph.float32(LIMIT)]);
+  const rounded = graph.node("Round", [graph.node("Div", [x, scale])]);
+  const shifted = graph.node("Add", [rounded, graph.float32(ZERO_POINT)]);
+  return { quantized: graph.node("Cast", [shifted], { to: UINT8 }), scale };
+}
+
+function zeroPoint(graph: GraphBuilder): Value {
+  return graph.constant("uint8", Uint8Array.of(ZERO_POINT));
+}
+
+/**
+ * Quantises rows and transposes them.
+ *
+ * @param values [numRows, inputs]
+ * @param quantized gets [inputs, numRows]
+ * @returns the scale of each row [numRows]
+ */
+export function quantizeRows(values: Float32Array, numRows: number, quantized: Int8Array): Float32Array {
+  const inputs = values.length / numRows;
+  const scales = new Float32Array(numRows);
+  const inverses = new Float64Array(numRows);
+  for (let row = 0; row < numRows; row++) {
+    const maximum = largestMagnitude(values, row * inputs, inputs);
+    scales[row] = maximum / LIMIT;
+    inverses[row] = maximum === 0 ? 0 : LIMIT / maximum;
+  }
+  forEachTileRun(numRows, inputs, (row, start, end) => {
+    const inverse = inverses[row]!;
+    for (let column = start; column < end; column++) {
+      quantized[column * numRows + row] = Math.round(values[row * inputs + column]! * inverse);
+    }
+  });
+  return scales;
+}
+
+function largestMagnitude(values: Float32Array, start: number, length: number): number {
+  let maximum = 0;
+  for (let i = start; i < start + length; i++) {
+    const magnitude = Math.abs(values[i]!);
+    if (magnitude > maximum) maximum = magnitude;
+  }
+  return maximum;
+}
