@@ -14,8 +14,6 @@ interface TensorArrays {
   readonly int32: Int32Array;
   readonly uint8: Uint8Array;
   readonly int8: Int8Array;
-  /** IEEE half precision, as raw bits: Float16Array is refused by the binding. */
-  readonly float16: Uint16Array;
 }
 
 /** Element types of graph inputs and outputs. */

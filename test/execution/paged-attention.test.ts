@@ -222,3 +222,107 @@ for (const [numHeads, numKvHeads, headDim] of HEADS) {
     }
   });
 }
+
+const SHAPE: AttentionShape = { numHeads: 4, numKvHeads: 2, headDim: 32, pageSize: PAGE_SIZE };
+const PLAIN = plainSpec(SHAPE.headDim);
+const VARIANTS: readonly (readonly [name: string, spec: AttentionSpec])[] = [
+  ["sliding window", { ...PLAIN, window: 33 }],
+  ["soft cap", { ...PLAIN, softcap: 1.5 }],
+  ["ALiBi", { ...PLAIN, alibiSlopes: [0.5, 0.25, 0.125, 0.0625] }],
+  ["window, soft cap and ALiBi", { scale: 1, window: 50, softcap: 1, alibiSlopes: [1, 0.5, 0.25, 0.125] }],
+];
+
+for (const [name, spec] of VARIANTS) {
+  test(`attention - ${name} agrees with plain arithmetic and keeps its bits`, () => {
+    const stage = setStage(SHAPE, [130, 70]);
+    const width = SHAPE.numHeads * SHAPE.headDim;
+    withAttention(SHAPE, spec, 2, (attention) => {
+      const whole = [
+        { sequence: 0, from: 0, to: 130 },
+        { sequence: 1, from: 0, to: 70 },
+      ];
+      const [att, other] = attend(attention, stage, whole);
+      for (const position of [0, 1, 31, 32, 33, 34, 49, 50, 51, 100, 129]) {
+        const row = att!.subarray(position * width, (position + 1) * width);
+        const expected = plainAttention(SHAPE, spec, stage.sequences[0]!, position);
+        for (const [i, value] of row.entries()) {
+          assert.ok(
+            Math.abs(value - expected[i]!) < 1e-5,
+            `position ${position}: ${value}, expected ${expected[i]}`,
+          );
+        }
+        const otherPosition = position % 70;
+        const [alone, otherAlone] = attend(attention, stage, [
+          { sequence: 0, from: position, to: position + 1 },
+          { sequence: 1, from: otherPosition, to: otherPosition + 1 },
+        ]);
+        assertSameBits(row, alone!, `position ${position}`);
+        const otherRow = other!.subarray(otherPosition * width, (otherPosition + 1) * width);
+        assertSameBits(otherRow, otherAlone!, `other sequence, position ${otherPosition}`);
+      }
+    });
+  });
+}
+
+test("attention - cut at every place, both parts have the bits of the whole", () => {
+  const stage = setStage(SHAPE, [70]);
+  const width = SHAPE.numHeads * SHAPE.headDim;
+  withAttention(SHAPE, PLAIN, 2, (attention) => {
+    const [whole] = attend(attention, stage, [{ sequence: 0, from: 0, to: 70 }]);
+    for (let cut = 1; cut < 70; cut++) {
+      const [head] = attend(attention, stage, [{ sequence: 0, from: 0, to: cut }]);
+      const [tail] = attend(attention, stage, [{ sequence: 0, from: cut, to: 70 }]);
+      assertSameBits(head!, whole!.subarray(0, cut * width), `before ${cut}`);
+      assertSameBits(tail!, whole!.subarray(cut * width), `from ${cut}`);
+    }
+  });
+});
+
+test("attention - decodes in a crowd of 2 to 32 sequences have the bits they have alone", () => {
+  const lengths = Array.from({ length: 32 }, (_, i) => 1 + ((i * 97) % 600));
+  const stage = setStage(SHAPE, lengths);
+  withAttention(SHAPE, PLAIN, 2, (attention) => {
+    const decodes = lengths.map((length, sequence) => ({ sequence, from: length - 1, to: length }));
+    const alone = decodes.map((decode) => attend(attention, stage, [decode])[0]!);
+    for (const size of [2, 3, 5, 8, 16, 31, 32]) {
+      const crowd = decodes.slice(0, size).sort((a, b) => a.to - b.to);
+      for (const [i, att] of attend(attention, stage, crowd).entries()) {
+        assertSameBits(att, alone[crowd[i]!.sequence]!, `sequence ${crowd[i]!.sequence} of ${size}`);
+      }
+    }
+  });
+});
+
+for (const window of [null, 1100]) {
+  test(`attention - long contexts keep their bits and agree with plain arithmetic, window ${window}`, () => {
+    const spec = { ...PLAIN, window };
+    const stage = setStage(SHAPE, [2700]);
+    const width = SHAPE.numHeads * SHAPE.headDim;
+    withAttention(SHAPE, spec, 2, (attention) => {
+      const from = 2000;
+      const [chunk] = attend(attention, stage, [{ sequence: 0, from, to: 2700 }]);
+      for (const position of [2000, 2047, 2048, 2111, 2112, 2122, 2123, 2124, 2500, 2699]) {
+        const [alone] = attend(attention, stage, [{ sequence: 0, from: position, to: position + 1 }]);
+        const row = chunk!.subarray((position - from) * width, (position - from + 1) * width);
+        assertSameBits(row, alone!, `position ${position}`);
+        const expected = plainAttention(SHAPE, spec, stage.sequences[0]!, position);
+        for (const [i, value] of row.entries()) assert.ok(Math.abs(value - expected[i]!) < 1e-5);
+      }
+    });
+  });
+}
+
+test("attention - what a page held before, even if not finite, reaches nobody", () => {
+  const stage = setStage(SHAPE, [5]);
+  const layout = { ...SHAPE, numLayers: 1, numPages: stage.pool.keys.length / (2 * PAGE_SIZE * 32) };
+  withAttention(SHAPE, PLAIN, 1, (attention) => {
+    const query = [{ sequence: 0, from: 4, to: 5 }];
+    const [before] = attend(attention, stage, query);
+    const { blockTable, k, v } = stage.sequences[0]!;
+    for (const pool of [stage.pool.keys, stage.pool.values]) pool.fill(Number.NaN);
+    const slots = Int32Array.from({ length: 5 }, (_, position) => slotOf(blockTable, position, PAGE_SIZE));
+    writeKvRows(stage.pool.keys, layout, k, slots);
+    writeKvRows(stage.pool.values, layout, v, slots);
+    assertSameBits(attend(attention, stage, query)[0]!, before!, "after reuse");
+  });
+});

@@ -1,0 +1,93 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import type { AttentionShape } from "../../src/execution/attention-graph.ts";
+import { type AttentionRun, planAttention, type QueryPiece } from "../../src/execution/attention-plan.ts";
+
+const SHAPE: AttentionShape = { numHeads: 8, numKvHeads: 4, headDim: 64, pageSize: 16 };
+
+function piece(position: number, numQueries: number): QueryPiece {
+  const numPages = Math.ceil((position + numQueries) / SHAPE.pageSize);
+  return { blockTable: Int32Array.from({ length: numPages }, (_, i) => 1000 + i), position, numQueries };
+}
+
+function numProducts(run: AttentionRun, shape: AttentionShape): number {
+  return run.numBatches * shape.numKvHeads;
+}
+
+test("attention plan - a prompt is cut so that early queries do not gather the keys of late ones", () => {
+  const runs = planAttention([piece(0, 300)], { shape: SHAPE, window: null, threads: 2 });
+  assert.deepEqual(
+    runs.map((run) => [run.firstQuery, run.positions.length, run.numKeys]),
+    [
+      [0, 128, 128],
+      [128, 128, 256],
+      [256, 44, 320],
+    ],
+  );
+});
+
+test("attention plan - a very long context is asked by fewer queries at a time", () => {
+  const shape = { ...SHAPE, numHeads: 64 };
+  const runs = planAttention([piece(100_000, 256)], { shape, window: null, threads: 2 });
+  for (const run of runs) assert.ok(run.positions.length * run.numKeys * 64 <= 2 ** 24);
+});
+
+test("attention plan - a window leaves out what lies before it, from a fixed grid on", () => {
+  const [run] = planAttention([piece(5000, 1)], { shape: SHAPE, window: 1000, threads: 2 });
+  assert.deepEqual([run!.keyStarts[0], run!.numKeys, run!.table[0]], [3072, 1984, 1000 + 3072 / 16]);
+});
+
+test("attention plan - padding repeats a page of the sequence itself", () => {
+  const [run] = planAttention([piece(20, 1)], { shape: SHAPE, window: null, threads: 2 });
+  assert.deepEqual([...run!.table], [1000, 1001, 1000, 1000]);
+});
+
+test("attention plan - with one key head every batch gets its own table, otherwise they share one", () => {
+  const shape = { ...SHAPE, numKvHeads: 1 };
+  const [single] = planAttention([piece(0, 64)], { shape, window: null, threads: 4 });
+  assert.deepEqual([single!.numBatches, single!.numTables, single!.wide], [4, 4, true]);
+  const [shared] = planAttention([piece(0, 64)], { shape: SHAPE, window: null, threads: 8 });
+  assert.deepEqual([shared!.numBatches, shared!.numTables, shared!.wide], [2, 1, true]);
+});
+
+test("attention plan - covers every query once and never gives a wide run fewer products than threads", () => {
+  const pieces = fc.array(fc.tuple(fc.integer({ min: 0, max: 3000 }), fc.integer({ min: 1, max: 400 })), {
+    minLength: 1,
+    maxLength: 12,
+  });
+  const options = fc.record({
+    numKvHeads: fc.constantFrom(1, 2, 4, 8),
+    threads: fc.integer({ min: 1, max: 16 }),
+    window: fc.option(fc.integer({ min: 1, max: 2000 })),
+  });
+  fc.assert(
+    fc.property(pieces, options, (sizes, { numKvHeads, threads, window }) => {
+      const shape = { ...SHAPE, numKvHeads };
+      const row = sizes.map(([position, numQueries]) => piece(position, numQueries));
+      row.sort((a, b) => Number(a.numQueries > 1) - Number(b.numQueries > 1));
+      const runs = planAttention(row, { shape, window, threads });
+      const expected = row.flatMap(({ position, numQueries }) =>
+        Array.from({ length: numQueries }, (_, i) => position + i),
+      );
+      assert.deepEqual(
+        runs.flatMap((run) => [...run.positions]),
+        expected,
+      );
+      for (const run of runs) {
+        assert.equal(run.numBatches * run.queriesPerBatch, run.positions.length);
+        assert.equal(run.table.length, run.numTables * run.pagesPerTable);
+        assert.equal(run.numKeys, run.pagesPerTable * shape.pageSize);
+        assert.equal(run.numKeys % 64, 0);
+        if (run.wide) assert.ok(numProducts(run, shape) >= threads);
+        for (const [i, position] of run.positions.entries()) {
+          const start = run.keyStarts[i]!;
+          assert.ok(
+            position - start < run.numKeys && start <= Math.max(0, position + 1 - (window ?? position + 1)),
+          );
+        }
+      }
+    }),
+    { numRuns: 100 },
+  );
+});
