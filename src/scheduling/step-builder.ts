@@ -1,0 +1,84 @@
+/** Collects what one step computes, within its budgets of tokens and logits rows. */
+import type { Sequence } from "./sequence.ts";
+
+/** The part of one sequence that a step computes. */
+export interface ScheduledChunk {
+  readonly sequence: Sequence;
+  /** Position of the first token; those before it are in pages. */
+  readonly start: number;
+  readonly numTokens: number;
+  /** Prompt positions [from, to) whose logits rows are scored, ahead of the row that is drawn from. */
+  readonly scored: { readonly from: number; readonly to: number };
+  /** Answers that draw from the last token's logits row; empty when the chunk does not reach the end. */
+  readonly drawn: readonly Sequence[];
+}
+
+/** Limits of one step. */
+export interface StepLimits {
+  readonly maxNumBatchedTokens: number;
+  readonly maxLogitRows: number;
+}
+
+/** One step in the making. */
+export class StepBuilder {
+  /** Pairs (from, to), in order. */
+  readonly pageCopies: number[] = [];
+  readonly #decodes: ScheduledChunk[] = [];
+  readonly #prefills: ScheduledChunk[] = [];
+  #tokensLeft: number;
+  #rowsLeft: number;
+
+  constructor(limits: StepLimits) {
+    this.#tokensLeft = limits.maxNumBatchedTokens;
+    this.#rowsLeft = limits.maxLogitRows;
+  }
+
+  get isEmpty(): boolean {
+    return this.#decodes.length + this.#prefills.length === 0;
+  }
+
+  /** No sequence could be added any more. */
+  get isFull(): boolean {
+    return this.#tokensLeft === 0 || this.#rowsLeft === 0;
+  }
+
+  /** Decodes first, then prefill chunks, each from the oldest on. */
+  get chunks(): readonly ScheduledChunk[] {
+    return [...this.#decodes, ...this.#prefills];
+  }
+
+  /**
+   * How many tokens of `sequence` this step can compute; 0 for none.
+   *
+   * @param numDecodesAhead younger decodes still to come: each keeps a token and a row, except from the very first
+   *   sequence of the step, so that the oldest always moves on
+   */
+  chunkLength(sequence: Sequence, numDecodesAhead: number): number {
+    const numReserved = sequence.isDecode ? 0 : numDecodesAhead;
+    const least = this.isEmpty ? 1 : 0;
+    const rows = Math.max(least, this.#rowsLeft - numReserved);
+    const tokens = Math.min(sequence.numRemaining, Math.max(least, this.#tokensLeft - numReserved));
+    return Math.min(tokens, this.#longestWithRows(sequence, rows));
+  }
+
+  /** @param numTokens at most what {@link chunkLength} allows, and at least 1 */
+  add(sequence: Sequence, numTokens: number): void {
+    const start = sequence.numComputed;
+    const end = start + numTokens;
+    const scored = sequence.group.scores?.wantedRows(start, end) ?? { from: start, to: start };
+    const drawn = end === sequence.numTokens ? sequence.group.answersDrawnWith(sequence) : [];
+    this.#tokensLeft -= numTokens;
+    this.#rowsLeft -= Math.max(0, scored.to - scored.from) + (drawn.length > 0 ? 1 : 0);
+    const list = sequence.isDecode ? this.#decodes : this.#prefills;
+    list.push({ sequence, start, numTokens, scored, drawn });
+  }
+
+  /** The longest chunk that needs at most `numRows` rows. */
+  #longestWithRows(sequence: Sequence, numRows: number): number {
+    const { numComputed, numRemaining } = sequence;
+    const scores = sequence.group.scores;
+    // every position from the first unscored one on needs a row: the prompt's for scores, its last for the draw
+    if (scores !== null) return Math.max(0, scores.nextPosition - numComputed) + numRows;
+    return numRows > 0 ? numRemaining : numRemaining - 1;
+  }
+}

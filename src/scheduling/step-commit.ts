@@ -1,0 +1,135 @@
+/** Brings a step's result home: tokens to their sequences, pages to the prefix cache, news to the text stage. */
+import { invariant } from "../errors/troupe-error.ts";
+import type { PositionLogprobs } from "../sampling/sampling-params.ts";
+import { type Finish, type FinishLimits, finishOf } from "./finish-check.ts";
+import type { SchedulerCounters } from "./scheduler-counters.ts";
+import type { Sequence } from "./sequence.ts";
+import type { SequenceStates } from "./sequence-states.ts";
+import type { ScheduledChunk } from "./step-builder.ts";
+import type { ExecutionBatch, SamplingBatch, SequenceOutput, StepOutput, StepResult } from "./step-plan.ts";
+
+/** A step on its way. */
+export interface PlannedStep {
+  readonly execution: ExecutionBatch;
+  readonly sampling: SamplingBatch;
+  readonly chunks: readonly ScheduledChunk[];
+}
+
+/** The arrays of a StepOutput while they are filled. */
+type OutputInTheMaking = {
+  readonly [Key in "sequences" | "prompts" | "started"]: StepOutput[Key][number][];
+};
+
+/** @throws TroupeError `internal` when the result does not answer the planned step; nothing has changed then */
+export function checkResult(step: PlannedStep, result: StepResult, vocabSize: number): void {
+  const { draws, promptScorings } = step.sampling;
+  invariant(
+    result.step === step.execution.step,
+    `result of step ${result.step}, not of ${step.execution.step}`,
+  );
+  invariant(
+    result.tokenIds.length === draws.length / 2,
+    `${result.tokenIds.length} tokens for ${draws.length / 2} draws`,
+  );
+  invariant(
+    result.tokenIds.every((id) => id >= 0 && id < vocabSize),
+    `a drawn token is not in 0 to ${vocabSize - 1}`,
+  );
+  invariant(
+    result.logprobs === null || result.logprobs.length === result.tokenIds.length,
+    "logprobs do not match the draws",
+  );
+  const lengths = promptScorings.map(({ targets }) => targets.length);
+  const isComplete = lengths.every((length, index) => result.promptLogprobs[index]?.length === length);
+  invariant(
+    isComplete && result.promptLogprobs.length === lengths.length,
+    "prompt logprobs do not match the prompt scorings",
+  );
+}
+
+/** Applies a checked result to the sequences of the step. */
+export class StepCommit {
+  readonly #states: SequenceStates;
+  readonly #result: StepResult;
+  readonly #limits: FinishLimits;
+  readonly #counters: SchedulerCounters;
+  readonly #output: OutputInTheMaking = { sequences: [], prompts: [], started: [] };
+  #draw = 0;
+  #scoring = 0;
+
+  constructor(states: SequenceStates, result: StepResult, limits: FinishLimits, counters: SchedulerCounters) {
+    this.#states = states;
+    this.#result = result;
+    this.#limits = limits;
+    this.#counters = counters;
+  }
+
+  get output(): StepOutput {
+    return { step: this.#result.step, ...this.#output };
+  }
+
+  commit(chunk: ScheduledChunk): void {
+    const { sequence } = chunk;
+    sequence.numComputed += chunk.numTokens;
+    this.#states.publish(sequence);
+    this.#start(sequence);
+    this.#score(chunk);
+    this.#takeDraws(chunk);
+    this.#states.settle(sequence);
+  }
+
+  #start({ group, state, numPromptTokens }: Sequence): void {
+    if (group.isStarted || state === "gone") return;
+    group.isStarted = true;
+    this.#counters.promptTokens += numPromptTokens;
+    this.#counters.prefixCacheQueries += group.numLookedUpTokens;
+    this.#counters.prefixCacheHits += group.numCachedTokens;
+    this.#output.started.push({ requestId: group.requestId, numCachedTokens: group.numCachedTokens });
+  }
+
+  #score({ sequence, scored }: ScheduledChunk): void {
+    const { group, state } = sequence;
+    if (scored.to > scored.from) group.scores?.add(this.#result.promptLogprobs[this.#scoring++]!);
+    if (group.scores === null || !group.scores.isComplete || state === "gone") return;
+    this.#output.prompts.push({ requestId: group.requestId, logprobs: group.scores.entries });
+    group.scores = null;
+  }
+
+  #takeDraws({ sequence: carrier, drawn }: ScheduledChunk): void {
+    if (drawn.length === 0) return;
+    const { group } = carrier;
+    const isFork = !group.isForked;
+    group.isForked = true;
+    for (const answer of drawn) if (answer.isWanted && answer !== carrier) this.#states.fork(carrier, answer);
+    for (const answer of drawn) this.#take(answer);
+    if (isFork && !carrier.isWanted && carrier.state !== "gone") this.#states.retire(carrier);
+  }
+
+  #take(answer: Sequence): void {
+    const draw = this.#draw++;
+    if (!answer.isWanted) return;
+    const tokenId = this.#result.tokenIds[draw]!;
+    answer.append(tokenId);
+    this.#counters.generationTokens++;
+    const finish = finishOf(answer, this.#limits);
+    const logprobs = this.#result.logprobs?.[draw] ?? null;
+    this.#output.sequences.push(toOutput(answer, tokenId, logprobs, finish));
+    if (finish !== null) this.#states.drop(answer);
+  }
+}
+
+function toOutput(
+  answer: Sequence,
+  tokenId: number,
+  logprobs: PositionLogprobs | null,
+  finish: Finish | null,
+): SequenceOutput {
+  return {
+    requestId: answer.group.requestId,
+    index: answer.index,
+    tokenIds: [tokenId],
+    logprobs: logprobs === null ? null : [logprobs],
+    finishReason: finish?.reason ?? null,
+    stopTokenId: finish?.stopTokenId ?? null,
+  };
+}
