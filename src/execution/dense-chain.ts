@@ -3,6 +3,7 @@
  * weights; rows are tokens, and a row's bits do not depend on the other rows.
  */
 import { join } from "node:path";
+import { invariant } from "../errors/troupe-error.ts";
 import type { CompiledModel } from "../model/compiled-model.ts";
 import { loadSession, type Session, type Tensor } from "./onnx-runtime.ts";
 
@@ -14,7 +15,7 @@ export interface LayerInputs {
   readonly v: Tensor;
 }
 
-const LAYER_FETCHES = ["x", "q", "k", "v"] as const;
+const LAYER_FETCHES = ["xOut", "q", "k", "v"] as const;
 const LOGITS_FETCHES = ["logits"] as const;
 
 /** Loaded segments. */
@@ -37,8 +38,8 @@ export class DenseChain {
 
   /** Everything ahead of attention layer `layer`: embedding for the first, else the block that ends the one before. */
   enterLayer(layer: number, feeds: Readonly<Record<string, Tensor>>): LayerInputs {
-    const { x, q, k, v } = runSegment(this.#segments[layer]!, feeds, LAYER_FETCHES);
-    return { x: x!, q: q!, k: k!, v: v! };
+    const { xOut, q, k, v } = runSegment(this.#segments[layer]!, feeds, LAYER_FETCHES);
+    return { x: xOut!, q: q!, k: k!, v: v! };
   }
 
   /** Everything after the last attention: logits [rows, vocabSize]. */
@@ -59,6 +60,10 @@ function runSegment(
   fetches: readonly string[],
 ): Readonly<Record<string, Tensor>> {
   const own: Record<string, Tensor> = {};
-  for (const name of segment.inputNames) own[name] = feeds[name]!;
+  for (const name of segment.inputNames) {
+    const feed = feeds[name];
+    invariant(feed !== undefined, `segment ${segment.name} wants ${name}, which nothing feeds`);
+    own[name] = feed;
+  }
   return segment.run(own, fetches);
 }
