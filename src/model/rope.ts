@@ -136,7 +136,7 @@ function llama3Frequency(frequency: number, scaling: Scaling<"llama3">): number 
 function yarnFrequencies({ rotaryDim, theta }: RopeSpec, scaling: Scaling<"yarn">): Float32Array {
   const [low, high] = yarnRange(rotaryDim, theta, scaling);
   return powers(rotaryDim, theta).map((power, i) => {
-    const ramp = Math.min(Math.max(f32(f32(i - low) / (high - low)), 0), 1);
+    const ramp = Math.min(Math.max(f32(f32(i - f32(low)) / f32(high - low)), 0), 1);
     const keep = f32(1 - ramp);
     const stretched = f32(f32(1 / f32(scaling.factor * power)) * f32(1 - keep));
     return f32(stretched + f32(f32(1 / power) * keep));
