@@ -103,6 +103,7 @@ class Runner implements ModelRunner {
       `step ${batch.step} wants ${batch.logitTokens.length} rows of logits, the buffer holds ${logits.maxRows}`,
     );
     this.#copyPages(batch.pageCopies);
+    if (batch.tokenIds.length === 0) return;
     const rows = allRows(batch);
     this.#run(batch, rows, slotsOf(rows, kv.layout.pageSize));
   }

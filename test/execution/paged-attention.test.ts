@@ -12,11 +12,10 @@ import {
   writeKvRows,
 } from "../../src/kv/kv-memory.ts";
 import type { AttentionSpec } from "../../src/model/compiled-model.ts";
-
-const PAGE_SIZE = 16;
+import { assertSameBits, PAGE_SIZE } from "./stage.ts";
 
 /** Sequences of random keys, values and queries, in pages scattered over one pool. */
-interface Stage {
+interface AttentionStage {
   readonly shape: AttentionShape;
   readonly pool: KvPool;
   readonly sequences: readonly Sequence[];
@@ -38,7 +37,7 @@ function randomSource(seed: number): () => number {
   };
 }
 
-function setStage(shape: AttentionShape, lengths: readonly number[], seed = 1): Stage {
+function setStage(shape: AttentionShape, lengths: readonly number[], seed = 1): AttentionStage {
   const random = randomSource(seed);
   const floats = (length: number) => Float32Array.from({ length }, random);
   const pagesOf = lengths.map((length) => Math.ceil(length / shape.pageSize));
@@ -63,7 +62,7 @@ function setStage(shape: AttentionShape, lengths: readonly number[], seed = 1): 
 /** Attention of queries [from, to) of each listed sequence in one step. */
 function attend(
   attention: PagedAttention,
-  stage: Stage,
+  stage: AttentionStage,
   queries: readonly { readonly sequence: number; readonly from: number; readonly to: number }[],
 ): Float32Array[] {
   const width = stage.shape.numHeads * stage.shape.headDim;
@@ -142,14 +141,6 @@ function withAttention<T>(
     return use(attention);
   } finally {
     attention.release();
-  }
-}
-
-function assertSameBits(actual: Float32Array, expected: Float32Array, what: string): void {
-  const bits = (floats: Float32Array) => Buffer.from(floats.buffer, floats.byteOffset, floats.byteLength);
-  if (!bits(actual).equals(bits(expected))) {
-    const index = actual.findIndex((value, i) => !Object.is(value, expected[i]));
-    assert.fail(`${what}: element ${index} is ${actual[index]}, alone it is ${expected[index]}`);
   }
 }
 

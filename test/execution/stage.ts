@@ -1,11 +1,13 @@
 /** Drives a ModelRunner by hand, without a scheduler: sequences with pages of their own, any tokens of any of them in a step. */
-import { type ModelRunner, createModelRunner } from "../../src/execution/model-runner.ts";
+import assert from "node:assert/strict";
+import { createModelRunner, type ModelRunner } from "../../src/execution/model-runner.ts";
 import { createKvMemory, type KvMemory } from "../../src/kv/kv-memory.ts";
 import { createLogitsMemory, type LogitsMemory, logitsRow } from "../../src/kv/logits-memory.ts";
 import type { CompiledModel } from "../../src/model/compiled-model.ts";
 import type { ExecutionBatch } from "../../src/scheduling/step-plan.ts";
 
-const PAGE_SIZE = 16;
+/** Tokens in a page of a {@link Stage}. */
+export const PAGE_SIZE = 16;
 
 /** A sequence of a test: its tokens so far and how many of them have been computed. */
 export interface TestSequence {
@@ -20,6 +22,13 @@ export interface Move {
   readonly numTokens: number;
   /** Which of the step's tokens of this sequence give logits. Default: the last. */
   readonly logits?: "none" | "last" | "all";
+}
+
+/** What a test may choose. */
+export interface StageOptions {
+  readonly numThreads?: number;
+  readonly maxLogitRows?: number;
+  readonly shouldStop?: () => boolean;
 }
 
 /** A loaded model with pages, logits and nothing else. */
@@ -39,9 +48,9 @@ export class Stage {
     } = {},
   ) {
     const { dir, model } = compiled;
-    const numPages = options.numPages ?? 128;
+    const numPages = 256;
     this.kv = createKvMemory({ ...model, pageSize: PAGE_SIZE, numPages });
-    this.#logits = createLogitsMemory(512, model.vocabSize);
+    this.#logits = createLogitsMemory(options.maxLogitRows ?? 512, model.vocabSize);
     this.#free = Array.from({ length: numPages }, (_, i) => (i * 37) % numPages);
     this.runner = createModelRunner({
       compiledDir: dir,
@@ -58,20 +67,31 @@ export class Stage {
     return { ids: [...ids], blockTable: [], numComputed: 0 };
   }
 
-  /** Gives the pages back. */
-  end(sequence: TestSequence): void {
-    this.#free.unshift(...sequence.blockTable.splice(0));
-    sequence.numComputed = 0;
+  takePage(): number {
+    const page = this.#free.pop();
+    assert.ok(page !== undefined, "the stage has pages left");
+    return page;
   }
 
   /** Computes one step. @returns copies of the logits rows, move after move */
   step(moves: readonly Move[]): Float32Array[] {
-    const batch = this.batchOf(moves);
-    this.runner.execute(batch);
+    const rows = this.execute(this.batchOf(moves));
     for (const { sequence, numTokens } of moves) sequence.numComputed += numTokens;
-    return Array.from(batch.logitTokens, (_, row) => logitsRow(this.#logits, row).slice());
+    return rows;
   }
 
+  /** Executes a batch. @returns copies of its logits rows */
+  execute(batch: ExecutionBatch): Float32Array[] {
+    this.runner.execute(batch);
+    return Array.from(batch.logitTokens, (_, row) => this.logitsRow(row));
+  }
+
+  /** A copy of a row of the logits memory. */
+  logitsRow(row: number): Float32Array {
+    return logitsRow(this.#logits, row).slice();
+  }
+
+  /** The batch for these moves; pages are taken as needed. */
   batchOf(moves: readonly Move[]): ExecutionBatch {
     const tokenIds: number[] = [];
     const tokenStarts = [0];
@@ -80,7 +100,7 @@ export class Stage {
     const logitTokens: number[] = [];
     for (const { sequence, numTokens, logits = "last" } of moves) {
       const end = sequence.numComputed + numTokens;
-      while (sequence.blockTable.length * PAGE_SIZE < end) sequence.blockTable.push(this.#free.pop()!);
+      while (sequence.blockTable.length * PAGE_SIZE < end) sequence.blockTable.push(this.takePage());
       tokenIds.push(...sequence.ids.slice(sequence.numComputed, end));
       const firstWanted = { none: numTokens, last: numTokens - 1, all: 0 }[logits];
       for (let i = firstWanted; i < numTokens; i++) logitTokens.push(tokenStarts.at(-1)! + i);
@@ -117,4 +137,12 @@ export function prefill(
     const [logits] = stage.step([{ sequence, numTokens: Math.min(left, chunk) }]);
     if (left <= chunk) return logits!;
   }
+}
+
+/** Fails unless both rows agree in every bit. */
+export function assertSameBits(actual: Float32Array, expected: Float32Array, what: string): void {
+  const bits = (floats: Float32Array) => Buffer.from(floats.buffer, floats.byteOffset, floats.byteLength);
+  if (bits(actual).equals(bits(expected))) return;
+  const index = actual.findIndex((value, i) => !Object.is(value, expected[i]));
+  assert.fail(`${what}: element ${index} is ${actual[index]}, expected ${expected[index]}`);
 }
