@@ -57,16 +57,6 @@ export class BlockPool {
     return this.#numUnused + this.#cached.size;
   }
 
-  /** Free pages whose content is kept until they are needed. */
-  get numCached(): number {
-    return this.#cached.size;
-  }
-
-  /** Owners that hold at least one page. */
-  get numOwners(): number {
-    return this.#leases.size;
-  }
-
   /** How many owners hold the page. */
   refCount(page: PageNumber): number {
     return this.#refCounts[page] ?? 0;

@@ -58,13 +58,8 @@ export class PrefixCache {
     };
   }
 
-  /** Pages that can be found. */
-  get numPages(): number {
-    return this.#nodeOfPage.size;
-  }
-
   /** Nodes in the chain, those without a page included: they keep the way to their descendants. */
-  get numNodes(): number {
+  get size(): number {
     return this.#nodes.size;
   }
 

@@ -25,7 +25,7 @@ export interface SequenceInit {
 
 /**
  * A sequence computes tokens numComputed up to numTokens; when the last one is computed, the next can be drawn. So a
- * decode is a sequence with one token to compute, and there is no other difference between the phases.
+ * decode is a prefill of the one token drawn last, and the phases differ in nothing else.
  */
 export class Sequence {
   readonly number: SequenceNumber;
@@ -75,9 +75,9 @@ export class Sequence {
     return this.#numTokens - this.numComputed;
   }
 
-  /** One token to compute, then one to draw. */
+  /** One drawn token to compute, then the next to draw. */
   get isDecode(): boolean {
-    return this.numRemaining === 1;
+    return this.numRemaining === 1 && this.numOutputTokens > 0;
   }
 
   /** Answers that run because this sequence does: it and those not yet forked from it. */

@@ -1,0 +1,133 @@
+/** Ranks and sampler of the reference model: runs a planned step on real page numbers, and distrusts every one. */
+import assert from "node:assert/strict";
+import type {
+  ExecutionBatch,
+  SamplerSequence,
+  SamplingBatch,
+  StepResult,
+} from "../../src/scheduling/step-plan.ts";
+import { draw, nextState, scoreOf, stateAfter } from "./reference-model.ts";
+
+/** Sizes that every batch is checked against. */
+export interface ExecutorLimits {
+  readonly numPages: number;
+  readonly pageSize: number;
+  readonly vocabSize: number;
+  readonly maxNumSeqs: number;
+  readonly maxNumBatchedTokens: number;
+  readonly maxLogitRows: number;
+}
+
+interface KnownSequence {
+  readonly init: SamplerSequence;
+  readonly tokenIds: number[];
+}
+
+/** One sequence's part of a batch. */
+export interface BatchPart {
+  readonly start: number;
+  readonly tokenIds: readonly number[];
+  readonly pages: readonly number[];
+}
+
+/** The parts of a batch, by sequence. */
+export function partsOf(batch: ExecutionBatch): BatchPart[] {
+  return Array.from(batch.contextLens, (start, index) => ({
+    start,
+    tokenIds: [...batch.tokenIds.subarray(batch.tokenStarts[index], batch.tokenStarts[index + 1])],
+    pages: [...batch.blockTables.subarray(batch.blockStarts[index], batch.blockStarts[index + 1])],
+  }));
+}
+
+export class FakeExecutor {
+  readonly #limits: ExecutorLimits;
+  readonly #slots: Float64Array; // [numPages * pageSize], states
+  readonly sequences = new Map<number, KnownSequence>();
+
+  constructor(limits: ExecutorLimits) {
+    this.#limits = limits;
+    this.#slots = new Float64Array(limits.numPages * limits.pageSize).fill(-1);
+  }
+
+  run({ execution, sampling }: { execution: ExecutionBatch; sampling: SamplingBatch }): StepResult {
+    assert.equal(sampling.step, execution.step);
+    const states = this.#execute(execution);
+    return this.#sample(sampling, states);
+  }
+
+  /** @returns the state of each wanted logits row */
+  #execute(batch: ExecutionBatch): number[] {
+    const { pageSize, maxNumBatchedTokens, maxLogitRows, maxNumSeqs } = this.#limits;
+    const parts = partsOf(batch);
+    assert.ok(parts.length > 0 && parts.length <= maxNumSeqs, `${parts.length} sequences`);
+    assert.ok(batch.tokenIds.length <= maxNumBatchedTokens, `${batch.tokenIds.length} tokens`);
+    assert.ok(batch.logitTokens.length <= maxLogitRows, `${batch.logitTokens.length} rows`);
+    this.#copyPages(batch.pageCopies);
+    this.#checkWrites(parts);
+    const states: number[] = [];
+    for (const { start, tokenIds, pages } of parts) {
+      assert.ok(tokenIds.length > 0);
+      assert.equal(pages.length, Math.ceil((start + tokenIds.length) / pageSize));
+      assert.equal(new Set(pages).size, pages.length, "a page twice in a table");
+      const slot = (position: number) =>
+        pages[Math.floor(position / pageSize)]! * pageSize + (position % pageSize);
+      let state = start === 0 ? 0 : this.#slots[slot(start - 1)]!;
+      for (const [offset, tokenId] of tokenIds.entries()) {
+        state = nextState(state, tokenId, start + offset);
+        this.#slots[slot(start + offset)] = state;
+        states.push(state);
+      }
+    }
+    assert.deepEqual(
+      [...batch.logitTokens],
+      [...new Set(batch.logitTokens)].sort((a, b) => a - b),
+    );
+    return Array.from(batch.logitTokens, (token) => states[token]!);
+  }
+
+  #copyPages(copies: Int32Array): void {
+    const { pageSize } = this.#limits;
+    for (let pair = 0; pair < copies.length; pair += 2) {
+      const from = copies[pair]! * pageSize;
+      this.#slots.copyWithin(copies[pair + 1]! * pageSize, from, from + pageSize);
+    }
+  }
+
+  /** Nobody writes where another one reads or writes. */
+  #checkWrites(parts: readonly BatchPart[]): void {
+    const { pageSize } = this.#limits;
+    const users = new Map<number, number>();
+    for (const { pages } of parts) for (const page of pages) users.set(page, (users.get(page) ?? 0) + 1);
+    for (const { start, pages } of parts)
+      for (const page of pages.slice(Math.floor(start / pageSize)))
+        assert.equal(users.get(page), 1, `page ${page} is written while shared`);
+  }
+
+  #sample(batch: SamplingBatch, states: readonly number[]): StepResult {
+    for (const number of batch.released) assert.ok(this.sequences.delete(number), `${number} is not known`);
+    for (const init of batch.admitted) {
+      assert.ok(!this.sequences.has(init.sequence), `${init.sequence} is admitted twice`);
+      this.sequences.set(init.sequence, { init, tokenIds: [...init.promptIds, ...init.outputIds] });
+    }
+    const promptLogprobs = batch.promptScorings.map(({ sequence, firstRow, targets }) => {
+      assert.ok(this.sequences.has(sequence), `${sequence} is scored unknown`);
+      return Array.from(targets, (tokenId, offset) => {
+        const logprob = scoreOf(states[firstRow + offset]!, tokenId);
+        return { tokenId, logprob, rank: 1, top: [] };
+      });
+    });
+    const tokenIds = new Int32Array(batch.draws.length / 2);
+    for (let index = 0; index < tokenIds.length; index++)
+      tokenIds[index] = this.#draw(batch.draws[2 * index]!, states[batch.draws[2 * index + 1]!]);
+    return { step: batch.step, tokenIds, logprobs: null, promptLogprobs };
+  }
+
+  #draw(number: number, state: number | undefined): number {
+    const known = this.sequences.get(number);
+    assert.ok(known !== undefined, `${number} draws unknown`);
+    assert.equal(state, stateAfter(known.tokenIds), `sequence ${number} reads wrong keys and values`);
+    const tokenId = draw(state!, known.init.seed, known.tokenIds.length, this.#limits.vocabSize);
+    known.tokenIds.push(tokenId);
+    return tokenId;
+  }
+}
