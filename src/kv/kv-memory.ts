@@ -122,13 +122,14 @@ export function writeKvRows(
 ): void {
   const { numKvHeads, headDim, pageSize, numPages } = layout;
   const headStride = numPages * pageSize * headDim;
+  // Not `fill`: on shared memory it is an atomic store for each element.
+  const zeros = new Float32Array((pageSize - 1) * headDim);
   let source = 0;
   for (const slot of slots) {
     let target = slot * headDim;
-    const restOfPage = slot % pageSize === 0 ? (pageSize - 1) * headDim : 0;
     for (let head = 0; head < numKvHeads; head++) {
-      for (let d = 0; d < headDim; d++) pool[target + d] = rows[source + d]!;
-      if (restOfPage > 0) pool.fill(0, target + headDim, target + headDim + restOfPage);
+      pool.set(rows.subarray(source, source + headDim), target);
+      if (slot % pageSize === 0) pool.set(zeros, target + headDim);
       source += headDim;
       target += headStride;
     }
