@@ -1,23 +1,16 @@
 /**
- * The tokens that filters have left, with their weights. A weight is exp((logit - largest) / temperature): a probability
- * times a constant, so nothing is ever divided by the total.
+ * The tokens that filters have left, with their weights (see softmax.ts).
  *
  * Always in ascending order of token id: the order in which inverse-cdf.ts walks them, whatever selected them.
  */
 import { fastExp } from "./fast-exp.ts";
 import { type MassCut, selectMass } from "./mass-select.ts";
+import { BLOCK_TOKENS, type Scale } from "./softmax.ts";
 
 /** A prefix of the vocabulary sorted by (logit descending, id ascending): logits above, or equal with an id up to lastId. */
 export interface LogitCut {
   readonly logit: number;
   readonly lastId: number;
-}
-
-/** How logits become weights: exp((logit - largest) * inverseTemperature). */
-export interface Scale {
-  /** The row's largest logit. */
-  readonly largest: number;
-  readonly inverseTemperature: number;
 }
 
 /** Scratch for one row's candidates; reused from row to row. */
@@ -31,7 +24,7 @@ export class Candidates {
   /** What {@link keepShare} sorts by; filled by the filter. [count] */
   readonly keys: Float64Array;
   count = 0;
-  /** The mass a share is taken of: the candidates' and that of lighter tokens never gathered. */
+  /** The mass a share is taken of: the candidates', and that of tokens known not to matter and not gathered. */
   total = 0;
   readonly #permutedKeys: Float64Array;
   readonly #permutedWeights: Float64Array;
@@ -47,23 +40,30 @@ export class Candidates {
   }
 
   /**
-   * Takes the tokens inside the cut. Those lighter than `minWeight` count in the total but are not kept.
+   * Takes the tokens inside the cut; {@link total} is their mass.
    *
    * @param row logits [vocabSize]
    */
-  gather(row: Float32Array, cut: LogitCut, scale: Scale, minWeight: number): void {
+  gather(row: Float32Array, cut: LogitCut, scale: Scale): void {
+    this.count = 0;
+    this.total = 0;
+    for (let start = 0; start < row.length; start += BLOCK_TOKENS) this.#gatherBlock(row, start, cut, scale);
+  }
+
+  #gatherBlock(row: Float32Array, start: number, cut: LogitCut, scale: Scale): void {
     const { ids, weights, logWeights } = this;
     const { largest, inverseTemperature } = scale;
     const { logit: lowest, lastId } = cut;
-    let count = 0;
-    let total = 0;
-    for (let id = 0; id < row.length; id++) {
+    const end = Math.min(start + BLOCK_TOKENS, row.length);
+    let count = this.count;
+    let total = this.total;
+    for (let id = start; id < end; id++) {
       const logit = row[id]!;
       if (logit < lowest || (logit === lowest && id > lastId)) continue;
       const logWeight = (logit - largest) * inverseTemperature;
       const weight = fastExp(logWeight);
+      if (weight === 0) continue;
       total += weight;
-      if (weight < minWeight || weight === 0) continue;
       ids[count] = id;
       weights[count] = weight;
       logWeights[count] = logWeight;

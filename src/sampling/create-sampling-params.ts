@@ -49,7 +49,8 @@ export function createSamplingParams(
   const nameField = options.nameField ?? ((field) => field);
   const given = { ...present(options.defaults ?? {}), ...present(fields) };
   const merged = { ...DEFAULT_SAMPLING_PARAMS, ...given };
-  const params: SamplingParams = { ...merged, bestOf: given.bestOf ?? merged.n };
+  const bestOf = given.bestOf === undefined ? merged.n : given.bestOf; // null is no number and is refused below
+  const params: SamplingParams = { ...merged, bestOf };
   checkNames(params, nameField);
   checkScalars(params, nameField);
   checkStops(params, options, nameField);
@@ -107,8 +108,8 @@ function checkLogitBias(params: SamplingParams, vocabSize: number | undefined, n
   if (!(params.logitBias instanceof Map)) refuse(param, params.logitBias, "a map of token ids to numbers");
   const range = tokenIdRange(vocabSize);
   for (const [id, bias] of params.logitBias) {
-    checkNumber(`${param}`, id, range);
-    checkNumber(`${param}`, bias, LOGIT_BIAS_RANGE);
+    checkNumber(param, id, range);
+    checkNumber(param, bias, LOGIT_BIAS_RANGE);
   }
 }
 

@@ -1,12 +1,12 @@
 /**
  * From one uniform number to one token: walk the tokens in ascending order of id until their cumulative weight passes
- * u * total. Sums are float64 and always in the same order, so the same row and the same u give the same token. Measured
- * against Gumbel-max, which needs a random number and two logarithms for each token of the vocabulary.
+ * u * total. Sums are float64 and always in the same order, so the same row and the same u give the same token.
+ *
+ * The alternative, Gumbel-max, needs a random number and two logarithms for each token of the vocabulary instead of one exp.
  */
-import type { Candidates, Scale } from "./candidates.ts";
+import type { Candidates } from "./candidates.ts";
 import { fastExp } from "./fast-exp.ts";
-
-const BLOCK_TOKENS = 512;
+import { BLOCK_TOKENS, blockWeight, type Scale } from "./softmax.ts";
 
 /**
  * Draws among candidates.
@@ -57,14 +57,6 @@ export class RowDraw {
     }
     return drawInBlock(row, last * BLOCK_TOKENS, scale, target - before);
   }
-}
-
-function blockWeight(row: Float32Array, start: number, scale: Scale): number {
-  const { largest, inverseTemperature } = scale;
-  const end = Math.min(start + BLOCK_TOKENS, row.length);
-  let weight = 0;
-  for (let id = start; id < end; id++) weight += fastExp((row[id]! - largest) * inverseTemperature);
-  return weight;
 }
 
 /** The token of the block where its cumulative weight passes `target`; through rounding, its last possible one. */

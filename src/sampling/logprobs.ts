@@ -2,9 +2,10 @@
  * Log-probabilities of the model's own distribution: the log-softmax of a row before temperature, penalties and filters,
  * as vLLM's v1 and the OpenAI API report them.
  */
+import { invariant } from "../errors/troupe-error.ts";
 import { argMax } from "./arg-max.ts";
-import { fastExp } from "./fast-exp.ts";
 import type { PositionLogprobs, TokenLogprob } from "./sampling-params.ts";
+import { totalWeight } from "./softmax.ts";
 import { TopK } from "./top-k.ts";
 
 /** Scores rows; holds nothing but scratch. */
@@ -23,10 +24,14 @@ export class LogprobScorer {
    * @returns null for a row that is no distribution: NaN or Infinity in it, or all -Infinity
    */
   score(row: Float32Array, tokenId: number, numTop: number): PositionLogprobs | null {
+    invariant(
+      tokenId >= 0 && tokenId < row.length,
+      `token ${tokenId} is not in a row of ${row.length} logits`,
+    );
     const best = argMax(row);
     if (best < 0) return null;
     const largest = row[best]!;
-    const logTotal = Math.log(totalWeight(row, largest));
+    const logTotal = Math.log(totalWeight(row, { largest, inverseTemperature: 1 }));
     const logprobOf = (id: number): number => row[id]! - largest - logTotal;
     const top: TokenLogprob[] = [];
     if (numTop > 0) {
@@ -37,13 +42,6 @@ export class LogprobScorer {
     }
     return { tokenId, logprob: logprobOf(tokenId), rank: rankOf(row, tokenId), top };
   }
-}
-
-/** Sum of exp(logit - largest). */
-function totalWeight(row: Float32Array, largest: number): number {
-  let total = 0;
-  for (let i = 0; i < row.length; i++) total += fastExp(row[i]! - largest);
-  return total;
 }
 
 /** 1 + the number of better tokens; of equals the lower id is better, so ranks are distinct and agree with `top`. */

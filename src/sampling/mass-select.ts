@@ -19,12 +19,16 @@ export interface MassCut {
 export function selectMass(keys: Float64Array, masses: Float64Array, count: number, target: number): MassCut {
   let low = 0;
   let high = count;
+  let scramble = 1; // a linear congruential sequence, the same in every call (Numerical Recipes, 1992)
   let massBelow = 0; // mass of the entries left of `low`: all in the head
   // Entries from this key on are known not to be needed. Sums of the same entries in another order differ in the last
   // bits, so the search may end here without having crossed the target again.
   let ceiling = Number.POSITIVE_INFINITY;
   while (high > low) {
-    const pivot = medianOfThree(keys[low]!, keys[(low + high) >> 1]!, keys[high - 1]!);
+    // Scrambled places: the first, middle and last entry are all extremes where logits rise and fall along the ids.
+    scramble = (Math.imul(scramble, 1664525) + 1013904223) >>> 0;
+    const place = low + Math.floor((scramble / 2 ** 32) * (high - low));
+    const pivot = medianOfThree(keys[place]!, keys[(low + place) >> 1]!, keys[(place + high) >> 1]!);
     const { less, greater } = partition(keys, masses, low, high, pivot);
     const massLess = sum(masses, low, less);
     if (less > low && massBelow + massLess >= target) {

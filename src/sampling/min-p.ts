@@ -1,5 +1,5 @@
 /** Min-p: Nguyen et al., "Turning up the heat: min-p sampling for creative and coherent LLM outputs" (2024). */
-import type { Scale } from "./candidates.ts";
+import type { Scale } from "./softmax.ts";
 
 /**
  * The lowest logit that stays when only tokens at least `minP` times as likely as the most likely one may.

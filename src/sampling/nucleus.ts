@@ -3,6 +3,12 @@
  * tokens whose probability reaches p, the token that crosses included, as vLLM does.
  */
 import type { Candidates } from "./candidates.ts";
+import { type Scale, totalWeight } from "./softmax.ts";
+
+/** How far below the largest logit the first look for the nucleus goes, in nats; each further one goes twice as deep. */
+const FIRST_DEPTH = 4;
+/** Beyond this depth weights are 0. */
+const LAST_DEPTH = 1024;
 
 /** @param topP (0, 1]; the share is of what the filters before have left */
 export function keepNucleus(candidates: Candidates, topP: number): void {
@@ -12,9 +18,18 @@ export function keepNucleus(candidates: Candidates, topP: number): void {
 }
 
 /**
- * No token lighter than this can belong to a nucleus: all such tokens together have less mass than 1 - p of the total,
- * because the heaviest weight is 1 and so the total is at least 1. Half of that bound leaves room for rounding.
+ * The nucleus of a whole row. Most of a vocabulary is far too unlikely to belong to it, so only the tokens near the top are
+ * gathered, and more of them until their mass is enough.
+ *
+ * @param row logits [vocabSize]
  */
-export function nucleusMinWeight(topP: number, vocabSize: number): number {
-  return (1 - topP) / (2 * vocabSize);
+export function gatherNucleus(candidates: Candidates, row: Float32Array, scale: Scale, topP: number): void {
+  const total = totalWeight(row, scale);
+  for (let depth = FIRST_DEPTH; depth <= LAST_DEPTH; depth *= 2) {
+    const logit = scale.largest - depth / scale.inverseTemperature;
+    candidates.gather(row, { logit, lastId: row.length }, scale);
+    if (candidates.total >= topP * total) break;
+  }
+  candidates.total = total;
+  keepNucleus(candidates, topP);
 }

@@ -6,6 +6,9 @@
 import type { SamplingParams } from "./sampling-params.ts";
 import type { TokenCounts } from "./token-counts.ts";
 
+/** The largest finite float32. */
+const LARGEST_LOGIT = 2 ** 128 - 2 ** 104;
+
 /** Whether any penalty acts, that is, whether a sequence's tokens must be counted. */
 export function hasPenalties(params: SamplingParams): boolean {
   return params.repetitionPenalty !== 1 || params.frequencyPenalty !== 0 || params.presencePenalty !== 0;
@@ -23,7 +26,10 @@ export function applyPenalties(row: Float32Array, params: SamplingParams, counts
     const id = ids[slot]!;
     const count = outputCounts[slot]!;
     const logit = row[id]!;
+    if (!Number.isFinite(logit)) continue; // forbidden stays forbidden, broken stays recognisable
     const repeated = logit > 0 ? logit / repetitionPenalty : logit * repetitionPenalty;
-    row[id] = repeated - frequencyPenalty * count - (count > 0 ? presencePenalty : 0);
+    const penalized = repeated - frequencyPenalty * count - (count > 0 ? presencePenalty : 0);
+    // A repetition penalty near 0 would leave the range of float32 and make a good row look broken.
+    row[id] = Math.max(-LARGEST_LOGIT, Math.min(LARGEST_LOGIT, penalized));
   }
 }

@@ -5,7 +5,7 @@
 
 /** Every field is present; the comment gives range and default. */
 export interface SamplingParams {
-  /** >= 0; 0 takes the most likely token. Default 1. */
+  /** [0, 2]; 0 (anything below 1e-5) takes the most likely token. Default 1. */
   readonly temperature: number;
   /** 0 is off; else only the k most likely tokens. Default 0. */
   readonly topK: number;
@@ -27,11 +27,11 @@ export interface SamplingParams {
   readonly seed: number | null;
   /** 1 to 128 answers. Default 1. */
   readonly n: number;
-  /** >= n: this many are generated and the n with the highest mean log-probability returned. Default n. */
+  /** n to 128: this many are generated and the n with the highest mean log-probability returned. Default n. */
   readonly bestOf: number;
   /** The answer ends before (or after, see includeStopStrInOutput) the first of these. Up to 16. Default none. */
   readonly stop: readonly string[];
-  /** The answer ends after one of these tokens, whose text is not shown. Default none. */
+  /** The answer ends after one of these tokens, whose text is not shown. Up to 128. Default none. */
   readonly stopTokenIds: readonly number[];
   /** Show the stop string or stop token's text at the end. Default false. */
   readonly includeStopStrInOutput: boolean;

@@ -7,15 +7,16 @@
  * Each filter sees what the one before has left, with its probabilities made to sum to 1 again.
  */
 import { argMax } from "./arg-max.ts";
-import { Candidates, type LogitCut, type Scale } from "./candidates.ts";
+import { Candidates, type LogitCut } from "./candidates.ts";
 import { uniformAt } from "./counter-random.ts";
 import { editLogits } from "./edit-logits.ts";
 import { isGreedy } from "./greedy.ts";
 import { drawCandidate, RowDraw } from "./inverse-cdf.ts";
 import { minPFloor } from "./min-p.ts";
-import { keepNucleus, nucleusMinWeight } from "./nucleus.ts";
+import { gatherNucleus, keepNucleus } from "./nucleus.ts";
 import type { SamplingParams } from "./sampling-params.ts";
 import type { SequenceState } from "./sequence-state.ts";
+import type { Scale } from "./softmax.ts";
 import { TopK } from "./top-k.ts";
 import { keepTypical } from "./typical.ts";
 
@@ -55,10 +56,13 @@ export class TokenChooser {
 
   #filter(logits: Float32Array, params: SamplingParams, scale: Scale): void {
     const candidates = this.#candidates;
-    const { topP, typicalP } = params;
-    const minWeight = topP < 1 ? nucleusMinWeight(topP, this.#vocabSize) : 0;
-    candidates.gather(logits, this.#cut(logits, params, scale), scale, minWeight);
-    if (topP < 1) keepNucleus(candidates, topP);
+    const { topK, minP, topP, typicalP } = params;
+    if (topP < 1 && topK === 0 && minP === 0) {
+      gatherNucleus(candidates, logits, scale, topP);
+    } else {
+      candidates.gather(logits, this.#cut(logits, params, scale), scale);
+      if (topP < 1) keepNucleus(candidates, topP);
+    }
     if (typicalP < 1) keepTypical(candidates, typicalP);
   }
 

@@ -67,7 +67,10 @@ export interface StepResult {
   readonly step: number;
   /** One token for each draw, in order. [numDraws] */
   readonly tokenIds: Int32Array;
-  /** For each draw its log-probabilities when its params ask for them, else null; null when none asks. */
+  /**
+   * For each draw its log-probabilities when its params ask for them (logprobs, or bestOf > n to rank by them), else null;
+   * null when none asks.
+   */
   readonly logprobs: readonly (PositionLogprobs | null)[] | null;
   /** In the order of promptScorings: one entry for each target. */
   readonly promptLogprobs: readonly (readonly PositionLogprobs[])[];

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { Candidates } from "../../src/sampling/candidates.ts";
 import { minPFloor } from "../../src/sampling/min-p.ts";
-import { keepNucleus, nucleusMinWeight } from "../../src/sampling/nucleus.ts";
+import { gatherNucleus, keepNucleus } from "../../src/sampling/nucleus.ts";
 import { keepTypical } from "../../src/sampling/typical.ts";
 import {
   arbitraryLogit,
@@ -19,10 +19,10 @@ import {
 
 const temperature = fc.constantFrom(0.3, 0.7, 1, 1.9);
 
-function gather(row: Float32Array, temperature: number, minWeight = 0, minP = 0): Candidates {
+function gather(row: Float32Array, temperature: number, minP = 0): Candidates {
   const candidates = new Candidates(row.length);
   const scale = { largest: Math.max(...row), inverseTemperature: 1 / temperature };
-  candidates.gather(row, { logit: minPFloor(minP, scale), lastId: row.length }, scale, minWeight);
+  candidates.gather(row, { logit: minPFloor(minP, scale), lastId: row.length }, scale);
   return candidates;
 }
 
@@ -37,7 +37,7 @@ function ascendingIds(entries: readonly Entry[]): number[] {
 test("top-p keeps what sorting the row would", () => {
   fc.assert(
     fc.property(arbitraryRow(), arbitraryShare(), temperature, (row, topP, temperature) => {
-      const candidates = gather(row, temperature, nucleusMinWeight(topP, row.length));
+      const candidates = gather(row, temperature);
       keepNucleus(candidates, topP);
       assert.deepEqual(idsOf(candidates), ascendingIds(referenceTopP(entriesOf(row), topP, temperature)));
     }),
@@ -47,7 +47,7 @@ test("top-p keeps what sorting the row would", () => {
 
 test("top-p includes the token that crosses and takes the lowest ids of equal tokens", () => {
   const nucleusOf = (logits: readonly number[], topP: number) => {
-    const candidates = gather(Float32Array.from(logits), 1, nucleusMinWeight(topP, logits.length));
+    const candidates = gather(Float32Array.from(logits), 1);
     keepNucleus(candidates, topP);
     return idsOf(candidates);
   };
@@ -87,22 +87,26 @@ test("typical-p may drop the most likely token", () => {
 test("min-p keeps tokens by their ratio to the most likely one", () => {
   fc.assert(
     fc.property(arbitraryRow(), arbitraryShare(), temperature, (row, minP, temperature) => {
-      const candidates = gather(row, temperature, 0, minP);
+      const candidates = gather(row, temperature, minP);
       assert.deepEqual(idsOf(candidates), ascendingIds(referenceMinP(entriesOf(row), minP, temperature)));
     }),
     { numRuns: 300 },
   );
-  assert.deepEqual(idsOf(gather(Float32Array.from([1, 2, 2, 1.99]), 1, 0, 1)), [1, 2]);
+  assert.deepEqual(idsOf(gather(Float32Array.from([1, 2, 2, 1.99]), 1, 1)), [1, 2]);
 });
 
-test("leaving out the tail that cannot matter changes no nucleus", () => {
-  for (const topP of [0.01, 0.5, 0.9, 0.999, 0.9999999]) {
-    const row = normalRow(5000, 11, 4);
-    const whole = gather(row, 1);
-    const lean = gather(row, 1, nucleusMinWeight(topP, row.length));
-    assert.equal(lean.total, whole.total);
-    keepNucleus(whole, topP);
-    keepNucleus(lean, topP);
-    assert.deepEqual(idsOf(lean), idsOf(whole));
+test("the nucleus of a whole row is that of its sorted tokens, however flat or steep it is", () => {
+  for (const spread of [0, 0.01, 1, 4, 30]) {
+    for (const topP of [0.01, 0.5, 0.9, 0.999, 0.9999999, 1 - 2 ** -53]) {
+      const row = normalRow(2000, 11, spread);
+      const whole = gather(row, 1);
+      keepNucleus(whole, topP);
+      const candidates = new Candidates(row.length);
+      gatherNucleus(candidates, row, { largest: Math.max(...row), inverseTemperature: 1 }, topP);
+      assert.deepEqual(idsOf(candidates), idsOf(whole));
+      if (topP < 0.999999) {
+        assert.deepEqual(idsOf(candidates), ascendingIds(referenceTopP(entriesOf(row), topP, 1)));
+      }
+    }
   }
 });

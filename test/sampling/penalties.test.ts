@@ -31,6 +31,17 @@ test("repetition comes first, then frequency and presence", () => {
   );
 });
 
+test("a penalty near 0 saturates instead of leaving the range of a float; forbidden tokens stay forbidden", () => {
+  const row = Float32Array.of(2, Number.NEGATIVE_INFINITY, 4, 8, -8);
+  applyPenalties(
+    row,
+    createSamplingParams({ repetitionPenalty: Number.MIN_VALUE }),
+    new TokenCounts(prompt, output),
+  );
+  const largest = Math.fround(3.4028234663852886e38);
+  assert.deepEqual([...row], [largest, Number.NEGATIVE_INFINITY, largest, 8, -8]);
+});
+
 test("neutral penalties ask for no counting", () => {
   assert.equal(hasPenalties(createSamplingParams({})), false);
   for (const field of ["repetitionPenalty", "frequencyPenalty", "presencePenalty"]) {
