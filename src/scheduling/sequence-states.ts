@@ -60,7 +60,6 @@ export class SequenceStates {
   preempt(sequence: Sequence): void {
     this.running.remove(sequence);
     this.#kv.close(sequence.kv);
-    sequence.numComputed = 0;
     sequence.state = "waiting";
     this.waiting.add(sequence);
   }

@@ -43,6 +43,7 @@ export class Sequence {
   /** The sampler has been told of it. */
   isSamplerAware = false;
   kv: SequenceKv;
+  /** Tokens with keys and values in pages; means something only while it holds pages. */
   numComputed = 0;
   #numTokens: number;
   #tokens: Int32Array; // [capacity]
