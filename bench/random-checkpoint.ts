@@ -1,0 +1,114 @@
+/** Writes a Llama checkpoint of any shape with random bf16 weights: a benchmark needs the sizes of a model, not its sense. */
+import { closeSync, mkdirSync, openSync, writeFileSync, writeSync } from "node:fs";
+import { join } from "node:path";
+
+/** Sizes of a Llama. */
+export interface LlamaShape {
+  readonly numLayers: number;
+  readonly hiddenSize: number;
+  readonly intermediateSize: number;
+  readonly numHeads: number;
+  readonly numKvHeads: number;
+  readonly headDim: number;
+  readonly vocabSize: number;
+}
+
+/** TinyLlama-1.1B. */
+export const TINY_LLAMA: LlamaShape = {
+  numLayers: 22,
+  hiddenSize: 2048,
+  intermediateSize: 5632,
+  numHeads: 32,
+  numKvHeads: 4,
+  headDim: 64,
+  vocabSize: 32000,
+};
+
+const BLOCK_ELEMENTS = 2 ** 20;
+const BF16_BYTES = 2;
+
+/** Writes config.json and model.safetensors into `dir`. */
+export function writeRandomCheckpoint(dir: string, shape: LlamaShape): void {
+  mkdirSync(dir, { recursive: true });
+  writeFileSync(join(dir, "config.json"), JSON.stringify(configOf(shape)));
+  const tensors = tensorsOf(shape);
+  let offset = 0;
+  const header: Record<string, unknown> = {};
+  for (const [name, dims] of tensors) {
+    const end = offset + countOf(dims) * BF16_BYTES;
+    header[name] = { dtype: "BF16", shape: dims, data_offsets: [offset, end] };
+    offset = end;
+  }
+  const text = Buffer.from(JSON.stringify(header));
+  const length = Buffer.alloc(8);
+  length.writeBigUInt64LE(BigInt(text.byteLength));
+  const file = openSync(join(dir, "model.safetensors"), "w");
+  try {
+    for (const bytes of [length, text]) writeSync(file, bytes);
+    for (const [, dims] of tensors) writeWeights(file, dims);
+  } finally {
+    closeSync(file);
+  }
+}
+
+/** The same random block again and again, scaled to keep activations near 1; norms are ones. */
+function writeWeights(file: number, dims: readonly number[]): void {
+  const scale = dims.length === 1 ? 0 : 1.7 / Math.sqrt(dims[1]!);
+  let state = 1;
+  const floats = Float32Array.from({ length: BLOCK_ELEMENTS }, () => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return scale === 0 ? 1 : (state / 2 ** 31 - 1) * scale;
+  });
+  const block = Uint16Array.from(new Uint32Array(floats.buffer), (bits) => bits >>> 16);
+  for (let left = countOf(dims); left > 0; left -= BLOCK_ELEMENTS) {
+    writeSync(file, block, 0, Math.min(left, BLOCK_ELEMENTS) * BF16_BYTES);
+  }
+}
+
+function countOf(dims: readonly number[]): number {
+  return dims.reduce((product, dim) => product * dim, 1);
+}
+
+function tensorsOf(shape: LlamaShape): [name: string, dims: number[]][] {
+  const { hiddenSize: hidden, intermediateSize: inner, vocabSize, headDim } = shape;
+  const [qWidth, kvWidth] = [shape.numHeads * headDim, shape.numKvHeads * headDim];
+  const layer = (index: number): [string, number[]][] => [
+    [`model.layers.${index}.input_layernorm.weight`, [hidden]],
+    [`model.layers.${index}.self_attn.q_proj.weight`, [qWidth, hidden]],
+    [`model.layers.${index}.self_attn.k_proj.weight`, [kvWidth, hidden]],
+    [`model.layers.${index}.self_attn.v_proj.weight`, [kvWidth, hidden]],
+    [`model.layers.${index}.self_attn.o_proj.weight`, [hidden, qWidth]],
+    [`model.layers.${index}.post_attention_layernorm.weight`, [hidden]],
+    [`model.layers.${index}.mlp.gate_proj.weight`, [inner, hidden]],
+    [`model.layers.${index}.mlp.up_proj.weight`, [inner, hidden]],
+    [`model.layers.${index}.mlp.down_proj.weight`, [hidden, inner]],
+  ];
+  return [
+    ["model.embed_tokens.weight", [vocabSize, hidden]],
+    ...Array.from({ length: shape.numLayers }, (_, index) => layer(index)).flat(),
+    ["model.norm.weight", [hidden]],
+    ["lm_head.weight", [vocabSize, hidden]],
+  ];
+}
+
+function configOf(shape: LlamaShape): Record<string, unknown> {
+  return {
+    architectures: ["LlamaForCausalLM"],
+    model_type: "llama",
+    hidden_size: shape.hiddenSize,
+    intermediate_size: shape.intermediateSize,
+    num_hidden_layers: shape.numLayers,
+    num_attention_heads: shape.numHeads,
+    num_key_value_heads: shape.numKvHeads,
+    head_dim: shape.headDim,
+    vocab_size: shape.vocabSize,
+    max_position_embeddings: 2048,
+    rms_norm_eps: 1e-5,
+    rope_theta: 10000,
+    hidden_act: "silu",
+    tie_word_embeddings: false,
+    torch_dtype: "bfloat16",
+    bos_token_id: 1,
+    eos_token_id: 2,
+  };
+}
