@@ -4,6 +4,7 @@
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { TroupeError } from "../../errors/troupe-error.ts";
+import type { Architecture } from "../architectures/architecture.ts";
 import { describeModel } from "../architectures/registry.ts";
 import type { CompiledModel, Precision } from "../compiled-model.ts";
 import type { DecoderDescription } from "../decoder-description.ts";
@@ -26,6 +27,8 @@ export interface CompileOptions {
   readonly precision: Precision;
   /** See defaultCacheDir. Created if need be. */
   readonly cacheDir: string;
+  /** Families to choose from, for programs that bring their own. Default ARCHITECTURES. */
+  readonly architectures?: readonly Architecture[];
   /** Called as bytes are read; never called when the model lies in the cache and its content is known. */
   readonly onProgress?: OnProgress;
   /** Stops the compilation; nothing of it remains. */
@@ -54,7 +57,7 @@ export interface CompileResult {
  */
 export async function compileModel(options: CompileOptions): Promise<CompileResult> {
   const folder = await readModelFolder(options.modelDir);
-  const decoder = describeModel(folder);
+  const decoder = describeModel(folder, options.architectures);
   const { files } = await findWeightFiles(folder.dir);
   const progress = createProgress(options.onProgress, options.signal);
   try {

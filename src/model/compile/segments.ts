@@ -55,7 +55,7 @@ function buildBlock(
 function buildLast(segment: Segment, decoder: DecoderDescription, before: LayerDescription): void {
   const { normed } = finishLayer(segment, decoder, before, decoder.finalNorm);
   const logits = linear(segment, normed, decoder.head);
-  segment.graph.output("logits", logits, "float32", ["rows", decoder.vocabSize]);
+  segment.graph.output("logits", logits, "float32", ["tokens", decoder.vocabSize]);
 }
 
 /** What follows attention in a layer, and the norm that comes next. */

@@ -195,7 +195,7 @@ test("a weight that is not a number stops the compilation", async () => {
   assert.deepEqual(foldersOf(place.cacheDir), []);
 });
 
-/** What the runtime itself, the buffers of a slab and the heap may take. */
+/** For the buffers of a slab, the heap and the code; far less than twice the largest tensor of any large model. */
 const FIXED_BYTES = 96 * MIB;
 
 for (const precision of PRECISIONS) {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join, resolve } from "node:path";
 import { after, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { type Tensor, tensor } from "../../../src/execution/onnx-runtime.ts";
@@ -11,6 +11,7 @@ import { temporaryDir } from "../make-checkpoint.ts";
 import { angleFeeds, openChain } from "./segment-chain.ts";
 
 const golden = fileURLToPath(new URL("../../golden/models/", import.meta.url));
+const understudy = fileURLToPath(new URL("../../../models/understudy", import.meta.url));
 const NAMES = [
   "llama2",
   "codellama",
@@ -29,7 +30,7 @@ const cache = temporaryDir();
 after(() => cache[Symbol.dispose]());
 
 function compileGolden(name: string, precision: Precision) {
-  return compileModel({ modelDir: join(golden, name), precision, cacheDir: cache.path });
+  return compileModel({ modelDir: resolve(golden, name), precision, cacheDir: cache.path });
 }
 
 /** Root mean square of the logits' error over that of the logits, and the largest error. */
@@ -64,8 +65,8 @@ test("quantised precisions move the logits by no more than their bits cost", asy
 const NUM_ROWS = 37;
 
 for (const precision of PRECISIONS) {
-  for (const name of ["qwen2-tied", "qwen3"]) {
-    test(`in ${precision}, ${name} gives a row the same bits alone and among others`, async () => {
+  for (const name of ["qwen2-tied", "qwen3", understudy]) {
+    test(`in ${precision}, ${basename(name)} gives a row the same bits alone and among others`, async () => {
       const compiled = await compileGolden(name, precision);
       const { model } = compiled;
       using chain = openChain(compiled, 2);

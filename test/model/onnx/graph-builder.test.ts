@@ -1,7 +1,13 @@
 import assert from "node:assert/strict";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { test } from "node:test";
 import { TroupeError } from "../../../src/errors/troupe-error.ts";
+import { loadSession, tensor } from "../../../src/execution/onnx-runtime.ts";
+import { float, floats } from "../../../src/model/onnx/attribute-proto.ts";
 import { GraphBuilder } from "../../../src/model/onnx/graph-builder.ts";
+import { EXTERNAL_ALIGNMENT } from "../../../src/model/onnx/tensor-proto.ts";
+import { temporaryDir } from "../make-checkpoint.ts";
 
 function expectInternal(run: () => unknown, pattern: RegExp): void {
   assert.throws(
@@ -50,4 +56,54 @@ test("equal constants are stored once", () => {
   assert.equal(g.int64s([0, -1]), g.int64s([0, -1]));
   assert.equal(g.float32(127), g.float32(127));
   assert.notEqual(g.float32(127), g.float32(128));
+});
+
+test("ONNX Runtime runs what was built: every kind of attribute, several outputs, constants", () => {
+  const g = new GraphBuilder("g");
+  const x = g.input("x", "float32", ["tokens", 2]);
+  const product = g.node("MatMul", [x, g.initializer("w", "float32", [2, 2], Float32Array.of(1, 2, 3, 4))]);
+  const [left, right] = g.multiNode("Split", [product, g.int64s([1, 1])], ["left", "right"], { axis: -1 });
+  const leaky = g.node("LeakyRelu", [g.node("Sub", [left!, right!])], { alpha: float(0.5) });
+  g.output("leaky", leaky, "float32", ["tokens", 1]);
+  const tensorValue = {
+    kind: "tensor",
+    dataType: "float32",
+    dims: [2],
+    data: Float32Array.of(5, 6),
+  } as const;
+  const shifted = g.node("Add", [product, g.node("Constant", [], { value: tensorValue })]);
+  g.output("shifted", g.node("Transpose", [shifted], { perm: [1, 0] }), "float32", [2, "tokens"]);
+  g.output("fixed", g.node("Constant", [], { value_floats: floats([1.5, 2]) }), "float32", [2]);
+  const padded = g.node("Pad", [product, g.int64s([0, 0, 0, 1]), g.float32(9)], { mode: "constant" });
+  g.output("padded", padded, "float32", ["tokens", 3]);
+
+  const session = loadSession(g.build(), { name: "g", threads: 1, keepArena: false });
+  const results = session.run(
+    { x: tensor("float32", Float32Array.of(1, 1, 2, 0), [2, 2]) },
+    session.outputNames,
+  );
+  const values = Object.fromEntries(Object.entries(results).map(([name, { data }]) => [name, [...data]]));
+  session.release();
+  assert.deepEqual(values, {
+    leaky: [-1, -1],
+    shifted: [9, 7, 12, 10],
+    fixed: [1.5, 2],
+    padded: [4, 6, 9, 2, 4, 9],
+  });
+});
+
+test("ONNX Runtime finds initialisers in an external file", () => {
+  using dir = temporaryDir();
+  const weights = new Float32Array(EXTERNAL_ALIGNMENT / 4 + 2);
+  weights.set([3, 4], EXTERNAL_ALIGNMENT / 4);
+  writeFileSync(join(dir.path, "g.weights"), weights);
+  const g = new GraphBuilder("g");
+  const x = g.input("x", "float32", [2]);
+  const data = { location: "g.weights", offset: EXTERNAL_ALIGNMENT, length: 8 };
+  g.output("y", g.node("Mul", [x, g.externalInitializer("w", "float32", [2], data)]), "float32", [2]);
+  writeFileSync(join(dir.path, "g.onnx"), g.build());
+  const session = loadSession(join(dir.path, "g.onnx"), { name: "g", threads: 1, keepArena: false });
+  const { y } = session.run({ x: tensor("float32", Float32Array.of(10, 100), [2]) }, ["y"]);
+  session.release();
+  assert.deepEqual([...y!.data], [30, 400]);
 });
