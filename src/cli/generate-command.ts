@@ -42,9 +42,9 @@ export const generateCommand: CommandSpec = {
     ...engineFlags,
   ],
   examples: [
-    { line: 'troupe generate "Once upon a time"', does: "continue a text" },
+    { line: 'troupe generate "There once was a brave dragon"', does: "continue a text" },
     {
-      line: 'troupe generate --chat "What is 7 plus 5?" --temperature 0',
+      line: 'troupe generate --chat "What is 17 + 15?" --temperature 0',
       does: "ask; take the likeliest answer",
     },
     {

@@ -4,7 +4,7 @@ import { embeddedModelPath } from "../config/embedded-model.ts";
 import { byteText, countText } from "./byte-text.ts";
 import { EXIT, write } from "./cli-context.ts";
 import type { CommandSpec } from "./command-spec.ts";
-import type { ModelSummary } from "./services.ts";
+import type { ModelSizes, ModelSummary } from "./services.ts";
 
 export const inspectCommand: CommandSpec = {
   name: "inspect",
@@ -28,30 +28,35 @@ export const inspectCommand: CommandSpec = {
 };
 
 function table(summary: ModelSummary): string {
-  const { precisionBytes, numHeads, numKvHeads, headDim } = summary;
+  const { sizes } = summary;
   const rows: readonly (readonly [string, string])[] = [
     ["Folder", summary.folder],
     ["Architecture", summary.architecture],
     ["Can be served", summary.unsupported === null ? "yes" : `no: ${summary.unsupported}`],
-    ["Parameters", countText(summary.numParameters)],
-    ["Layers", `${summary.numLayers}, hidden size ${summary.hiddenSize}`],
-    ["Attention", `${numHeads} query heads, ${numKvHeads} KV heads of ${headDim}`],
-    ["Vocabulary", `${summary.vocabSize} tokens`],
-    ["Context", `${summary.maxPositions} tokens`],
     ["Tokenizer", summary.hasTokenizer ? "yes" : "none; serve it with --skip-tokenizer-init"],
     ["Chat template", summary.hasChatTemplate ? "yes" : "no"],
     ["Checkpoint", byteText(summary.checkpointBytes)],
-    [
-      "Weights in memory",
-      Object.entries(precisionBytes)
-        .map(([name, size]) => `${name} ${byteText(size)}`)
-        .join(", "),
-    ],
-    [
-      "KV per token",
-      `${byteText(summary.kvBytesPerToken)} (${byteText(summary.kvBytesPerToken * summary.maxPositions)} for a full context)`,
-    ],
+    ...(sizes === null ? [] : sizeRows(sizes)),
   ];
   const width = Math.max(...rows.map(([name]) => name.length));
   return rows.map(([name, value]) => `${name.padEnd(width)}  ${value}\n`).join("");
+}
+
+function sizeRows(sizes: ModelSizes): readonly (readonly [string, string])[] {
+  const { numHeads, numKvHeads, headDim, kvBytesPerToken, maxPositions } = sizes;
+  const weights = Object.entries(sizes.precisionBytes).map(
+    ([precision, size]) => `${precision} ${byteText(size)}`,
+  );
+  return [
+    ["Parameters", countText(sizes.numParameters)],
+    ["Layers", `${sizes.numLayers}, hidden size ${sizes.hiddenSize}`],
+    ["Attention", `${numHeads} query heads, ${numKvHeads} KV heads of ${headDim}`],
+    ["Vocabulary", `${sizes.vocabSize} tokens`],
+    ["Context", `${maxPositions} tokens`],
+    ["Weights, compiled", weights.join(", ")],
+    [
+      "KV per token",
+      `${byteText(kvBytesPerToken)} (${byteText(kvBytesPerToken * maxPositions)} for a full context)`,
+    ],
+  ];
 }

@@ -10,7 +10,7 @@ export interface ProgressDisplay {
   stop(): void;
 }
 
-const LINE_EVERY_PERCENT = 10;
+const LINE_EVERY_PERCENT = 25;
 
 /** @param title what is being done: `Compiling understudy`. */
 export function showProgress(output: Output, title: string): ProgressDisplay {
@@ -45,9 +45,13 @@ function barOn(output: Output, title: string): ProgressDisplay {
 }
 
 function linesOn(output: Output, title: string): ProgressDisplay {
+  let lastPercent = 0;
   let nextPercent = 0;
   const onProgress = ({ done, total, label }: Progress): void => {
     const percent = total === 0 ? 100 : Math.floor((done / total) * 100);
+    // Work of several phases begins anew with each.
+    if (percent < lastPercent) nextPercent = 0;
+    lastPercent = percent;
     if (percent < nextPercent) return;
     nextPercent = percent - (percent % LINE_EVERY_PERCENT) + LINE_EVERY_PERCENT;
     output.write(`${title}: ${percent}% ${label}\n`);

@@ -22,7 +22,10 @@ export async function readPrompts(
   if (file !== undefined)
     throw new TroupeError("invalid_request", `${file} has no prompts; write one on each line.`);
   if (context.stdin.isTTY) {
-    throw new TroupeError("invalid_request", 'No prompt. Try: troupe generate "Once upon a time"');
+    throw new TroupeError(
+      "invalid_request",
+      'No prompt. Try: troupe generate "There once was a brave dragon"',
+    );
   }
   const input = (await readAll(context.stdin)).replace(/\r?\n$/, "");
   if (input === "")

@@ -18,7 +18,7 @@ export const PROGRAM: ProgramSpec = {
   commands: [serveCommand, generateCommand, chatCommand, compileCommand, inspectCommand],
   examples: [
     { line: "troupe serve", does: "serve the embedded model on http://127.0.0.1:8000" },
-    { line: 'troupe generate --chat "What is 7 plus 5?"', does: "one answer, without a server" },
+    { line: 'troupe generate --chat "What is 17 + 15?"', does: "one answer, without a server" },
     { line: "troupe help serve", does: "all flags of serve" },
   ],
 };

@@ -56,7 +56,7 @@ async function serveUntilStopped(
     await engine.stop({ drainMs: 0 });
     throw error;
   }
-  await write(context.stdout, announcement(config, engine.info, server.port, context.version));
+  await write(context.stdout, announcement(config, engine.info, server.url, context.version));
   await stop.first;
   const { drainMs } = config.shutdown;
   await say(
@@ -64,9 +64,10 @@ async function serveUntilStopped(
     config,
     `Stopping: running answers may take ${drainMs / 1000} s more; Ctrl-C again cuts them now.`,
   );
-  void stop.second.then(() => engine.stop({ drainMs: 0 }));
-  await engine.stop({ drainMs });
-  await server.close();
+  // Its failure, if any, comes out of the engine.stop below.
+  stop.second.then(() => engine.stop({ drainMs: 0 })).catch(() => undefined);
+  await server.close({ drainMs });
+  await engine.stop({ drainMs: 0 });
   await say(context, config, "Stopped.");
 }
 
@@ -94,12 +95,9 @@ async function say(context: CliContext, config: TroupeConfig, text: string): Pro
 }
 
 /** What a newcomer needs next: the addresses and a line to try. Machines get one JSON line. */
-function announcement(config: TroupeConfig, info: ModelInfo, port: number, version: string): string {
-  const { host } = config.server;
-  const reachable = host === "0.0.0.0" ? "127.0.0.1" : host === "::" ? "::1" : host;
-  const address = `${reachable.includes(":") ? `[${reachable}]` : reachable}:${port}`;
-  const http = `http://${address}/v1`;
-  const webSocket = `ws://${address}/v1/stream`;
+function announcement(config: TroupeConfig, info: ModelInfo, url: string, version: string): string {
+  const http = `${url}/v1`;
+  const webSocket = `${url.replace(/^http/, "ws")}/v1/stream`;
   const { names, architecture, precision, maxModelLen } = info;
   if (config.log.level === "silent") return "";
   if (config.log.format === "json") {

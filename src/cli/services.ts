@@ -15,10 +15,10 @@ export type OnProgress = (progress: Progress) => void;
 
 /** A server that listens. */
 export interface RunningServer {
-  /** The port it listens on; differs from the configured one when that was 0. */
-  readonly port: number;
-  /** Ends every connection. */
-  close(): Promise<void>;
+  /** `http://127.0.0.1:8000`, as a client on this machine would write it. */
+  readonly url: string;
+  /** Stops intake, lets requests in flight end until the deadline, then ends every connection. */
+  close(options: { readonly drainMs: number }): Promise<void>;
 }
 
 /** One model in one precision, ready in the cache. */
@@ -42,8 +42,18 @@ export interface CompileRequest {
 export interface ModelSummary {
   readonly folder: string;
   readonly architecture: string;
-  /** Null when it can be served; else why not. */
+  /** Bytes of the checkpoint's files. */
+  readonly checkpointBytes: number;
+  readonly hasTokenizer: boolean;
+  readonly hasChatTemplate: boolean;
+  /** Why it cannot be served; null when it can. */
   readonly unsupported: string | null;
+  /** Null when it cannot be served. */
+  readonly sizes: ModelSizes | null;
+}
+
+/** The sizes of a model that can be served. */
+export interface ModelSizes {
   readonly numParameters: number;
   readonly numLayers: number;
   readonly hiddenSize: number;
@@ -52,14 +62,10 @@ export interface ModelSummary {
   readonly headDim: number;
   readonly vocabSize: number;
   readonly maxPositions: number;
-  /** Bytes of the checkpoint's files. */
-  readonly checkpointBytes: number;
-  /** Approximate bytes of the weights in memory, by precision. */
+  /** Bytes of the weights as compiled, by precision. */
   readonly precisionBytes: Readonly<Record<Precision, number>>;
   /** Bytes of keys and values for one token, all layers. */
   readonly kvBytesPerToken: number;
-  readonly hasTokenizer: boolean;
-  readonly hasChatTemplate: boolean;
 }
 
 /** The rest of Troupe. Every method rejects with a TroupeError. */

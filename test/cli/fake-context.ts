@@ -63,8 +63,8 @@ export function fakeRun(options: FakeOptions): FakeRun {
     startServer: async (_engine, config) => {
       events.push("listen");
       return {
-        port: config.server.port || 4321,
-        close: async () => void events.push("close"),
+        url: `http://127.0.0.1:${config.server.port || 4321}`,
+        close: async ({ drainMs }) => void events.push(`close ${drainMs}`),
       };
     },
     compile: async (request: CompileRequest) => {

@@ -7,20 +7,22 @@ import { fakeRun } from "./fake-context.ts";
 const summary: ModelSummary = {
   folder: "there",
   architecture: "LlamaForCausalLM",
-  unsupported: null,
-  numParameters: 3_312_384,
-  numLayers: 4,
-  hiddenSize: 256,
-  numHeads: 8,
-  numKvHeads: 4,
-  headDim: 32,
-  vocabSize: 2048,
-  maxPositions: 2048,
   checkpointBytes: 6_624_768,
-  precisionBytes: { fp32: 13_249_536, w8: 3_500_000, w4: 2_000_000 },
-  kvBytesPerToken: 4096,
   hasTokenizer: true,
   hasChatTemplate: true,
+  unsupported: null,
+  sizes: {
+    numParameters: 3_312_384,
+    numLayers: 4,
+    hiddenSize: 256,
+    numHeads: 8,
+    numKvHeads: 4,
+    headDim: 32,
+    vocabSize: 2048,
+    maxPositions: 2048,
+    precisionBytes: { fp32: 13_249_536, w8: 3_500_000, w4: 2_000_000 },
+    kvBytesPerToken: 4096,
+  },
 };
 
 test("inspect prints sizes for people", async () => {
@@ -29,7 +31,7 @@ test("inspect prints sizes for people", async () => {
   assert.match(run.out(), /^Folder +there$/m);
   assert.match(run.out(), /^Can be served +yes$/m);
   assert.match(run.out(), /^Parameters +3\.3 M$/m);
-  assert.match(run.out(), /^Weights in memory +fp32 12\.6 MiB, w8 3\.3 MiB, w4 1\.9 MiB$/m);
+  assert.match(run.out(), /^Weights, compiled +fp32 12\.6 MiB, w8 3\.3 MiB, w4 1\.9 MiB$/m);
   assert.match(run.out(), /^KV per token +4\.0 KiB \(8\.0 MiB for a full context\)$/m);
 });
 
@@ -40,8 +42,9 @@ test("--json prints it for programs", async () => {
 });
 
 test("a folder that cannot be served says why and exits 1", async () => {
-  const inspect = async () => ({ ...summary, unsupported: "no such architecture" });
+  const inspect = async () => ({ ...summary, unsupported: "no such architecture", sizes: null });
   const run = fakeRun({ args: ["inspect"], services: { inspect } });
   assert.equal(await runCli(run.context), 1);
   assert.match(run.out(), /^Can be served +no: no such architecture$/m);
+  assert.doesNotMatch(run.out(), /Parameters/);
 });

@@ -22,15 +22,32 @@ function sink(fields: { isTTY: boolean }) {
   return { stream: Object.assign(stream, fields, fields.isTTY ? terminal : {}), text: () => text };
 }
 
-test("outside a terminal a line is written every tenth of the way", () => {
+test("outside a terminal a line is written every quarter of the way", () => {
   const { stream, text } = sink({ isTTY: false });
   const display = showProgress(stream, "Compiling m");
   for (let done = 0; done <= 100; done++) display.onProgress({ done, total: 100, label: `part ${done}` });
   display.stop();
   const lines = text().trimEnd().split("\n");
-  assert.equal(lines.length, 11);
+  assert.equal(lines.length, 5);
   assert.equal(lines[0], "Compiling m: 0% part 0");
-  assert.equal(lines[10], "Compiling m: 100% part 100");
+  assert.equal(lines[4], "Compiling m: 100% part 100");
+});
+
+test("a second phase is shown from its beginning", () => {
+  const { stream, text } = sink({ isTTY: false });
+  const { onProgress } = showProgress(stream, "Compiling m");
+  for (const label of ["reading", "writing"]) {
+    for (const done of [0, 1, 2]) onProgress({ done, total: 2, label });
+  }
+  const percents = [...text().matchAll(/(\d+)% (\w+)/g)].map(([, percent, label]) => `${label} ${percent}`);
+  assert.deepEqual(percents, [
+    "reading 0",
+    "reading 50",
+    "reading 100",
+    "writing 0",
+    "writing 50",
+    "writing 100",
+  ]);
 });
 
 test("no steps at all write nothing", () => {

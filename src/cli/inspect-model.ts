@@ -1,0 +1,82 @@
+/** Reads what a model folder is from its JSON files and the headers of its weights; no weight is read. */
+import { existsSync } from "node:fs";
+import { stat } from "node:fs/promises";
+import { join } from "node:path";
+import { TroupeError } from "../errors/troupe-error.ts";
+import { kvPageBytes } from "../kv/kv-memory.ts";
+import { describeModel } from "../model/architectures/registry.ts";
+import { buildSegments } from "../model/compile/segments.ts";
+import type { Precision } from "../model/compiled-model.ts";
+import type { DecoderDescription, LinearDescription, NormDescription } from "../model/decoder-description.ts";
+import { type ModelFolder, readModelFolder } from "../model/model-folder.ts";
+import { LINEAR_FORMS } from "../model/precisions/linear-forms.ts";
+import { findWeightFiles } from "../model/safetensors/weight-files.ts";
+import { WeightStore } from "../model/safetensors/weight-store.ts";
+import { readTokenizerSettings } from "../text/tokenizer-settings.ts";
+import type { ModelSizes, ModelSummary } from "./services.ts";
+
+/**
+ * @throws TroupeError `invalid_model` for a folder that is no model. An architecture that Troupe does not have is no
+ * error here: it is what the summary says.
+ */
+export async function inspectModel(dir: string): Promise<ModelSummary> {
+  const folder = await readModelFolder(dir);
+  const { files } = await findWeightFiles(dir);
+  const fileSizes = await Promise.all(files.map(async (file) => (await stat(join(dir, file))).size));
+  const { templates } = await readTokenizerSettings(dir);
+  const summary = {
+    folder: dir,
+    architecture: folder.architecture,
+    checkpointBytes: fileSizes.reduce((sum, size) => sum + size, 0),
+    hasTokenizer: existsSync(join(dir, "tokenizer.json")),
+    hasChatTemplate: templates.length > 0,
+  };
+  try {
+    return { ...summary, unsupported: null, sizes: await sizesOf(folder) };
+  } catch (error) {
+    if (!(error instanceof TroupeError) || error.code !== "unsupported_model") throw error;
+    return { ...summary, unsupported: error.message.replace(`${dir}: `, ""), sizes: null };
+  }
+}
+
+async function sizesOf(folder: ModelFolder): Promise<ModelSizes> {
+  const decoder = describeModel(folder);
+  await using store = await WeightStore.open(folder.dir);
+  const weightBytes = (precision: Precision): number =>
+    buildSegments(decoder, LINEAR_FORMS[precision], store).reduce(
+      (sum, segment) => sum + segment.weightBytes,
+      0,
+    );
+  const { hiddenSize, numHeads, numKvHeads, headDim, vocabSize, maxPositions, layers } = decoder;
+  return {
+    numParameters: countParameters(decoder),
+    numLayers: layers.length,
+    hiddenSize,
+    numHeads,
+    numKvHeads,
+    headDim,
+    vocabSize,
+    maxPositions,
+    precisionBytes: { fp32: weightBytes("fp32"), w8: weightBytes("w8"), w4: weightBytes("w4") },
+    kvBytesPerToken: kvPageBytes({ numLayers: layers.length, numKvHeads, headDim, pageSize: 1 }),
+  };
+}
+
+/** Counts each tensor once, however often it is used: tied embeddings, packed projections. */
+function countParameters(decoder: DecoderDescription): number {
+  const sizes = new Map<string, number>([[decoder.embedding, decoder.vocabSize * decoder.hiddenSize]]);
+  const addNorm = (norm: NormDescription | null): void => {
+    if (norm !== null) sizes.set(norm.tensor, norm.size);
+  };
+  const addLinear = (linear: LinearDescription): void => {
+    for (const { tensor, tensorRows } of linear.weight) sizes.set(tensor, tensorRows * linear.inputs);
+    for (const { tensor, tensorRows } of linear.bias ?? []) sizes.set(tensor, tensorRows);
+  };
+  for (const layer of decoder.layers) {
+    for (const norm of [layer.inputNorm, layer.queryNorm, layer.keyNorm, layer.mlpNorm]) addNorm(norm);
+    for (const linear of [layer.qkv, layer.output, layer.mlp.gateUp, layer.mlp.down]) addLinear(linear);
+  }
+  addNorm(decoder.finalNorm);
+  addLinear(decoder.head);
+  return [...sizes.values()].reduce((sum, size) => sum + size, 0);
+}

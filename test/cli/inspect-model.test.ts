@@ -1,0 +1,36 @@
+import assert from "node:assert/strict";
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import { inspectModel } from "../../src/cli/inspect-model.ts";
+import { embeddedModelPath } from "../../src/config/embedded-model.ts";
+
+test("the embedded model is described from its files", async () => {
+  const { sizes, ...summary } = await inspectModel(embeddedModelPath());
+  assert.deepEqual(summary, {
+    folder: embeddedModelPath(),
+    architecture: "LlamaForCausalLM",
+    checkpointBytes: readFileSync(join(embeddedModelPath(), "model.safetensors")).length,
+    hasTokenizer: true,
+    hasChatTemplate: true,
+    unsupported: null,
+  });
+  assert.ok(sizes);
+  // vocabulary 2048 x 256; each layer 256 x (256 + 128 + 128 + 256) + 3 x 256 x 640 + 2 x 256; the last norm 256
+  assert.equal(sizes.numParameters, 2048 * 256 + 4 * (256 * 768 + 3 * 256 * 640 + 512) + 256);
+  assert.equal(sizes.kvBytesPerToken, 2 * 4 * 4 * 32 * 4);
+  assert.ok(
+    sizes.precisionBytes.w4 < sizes.precisionBytes.w8 && sizes.precisionBytes.w8 < sizes.precisionBytes.fp32,
+  );
+});
+
+test("an architecture that is not supported is told, with what is known of the folder", async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), "troupe-inspect-"));
+  t.after(() => rmSync(folder, { recursive: true }));
+  cpSync(join(embeddedModelPath(), "model.safetensors"), join(folder, "model.safetensors"));
+  writeFileSync(join(folder, "config.json"), '{ "architectures": ["MambaForCausalLM"] }');
+  const summary = await inspectModel(folder);
+  assert.match(summary.unsupported ?? "", /^the architecture MambaForCausalLM is not supported/);
+  assert.deepEqual([summary.sizes, summary.hasTokenizer, summary.hasChatTemplate], [null, false, false]);
+});
