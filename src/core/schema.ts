@@ -2,6 +2,7 @@
  * The adapter for zod: schemas are written with `z` from here, and `parse` turns a failed one into a TroupeError that
  * names the path, the value and, for an unknown key, the nearest known one.
  */
+import { inspect } from "node:util";
 import { type ZodType, z } from "zod";
 import type { ErrorCode } from "../errors/error-codes.ts";
 import { TroupeError } from "../errors/troupe-error.ts";
@@ -10,6 +11,9 @@ import { nearestName } from "./nearest-name.ts";
 
 export { z };
 export type { ZodType };
+
+/** More are counted, not described: what comes from outside may have a problem in each of a million entries. */
+const MAX_PROBLEMS = 8;
 
 /** How a failed parse is reported. */
 export interface ParseOptions {
@@ -27,9 +31,12 @@ export interface ParseOptions {
 export function parse<T>(schema: ZodType<T>, value: unknown, options: ParseOptions): T {
   const result = schema.safeParse(value, { reportInput: true });
   if (result.success) return result.data;
-  const problems = result.error.issues.map((issue) => describeIssue(schema, value, issue));
+  const { issues } = result.error;
+  const problems = issues.slice(0, MAX_PROBLEMS).map((issue) => describeIssue(schema, value, issue));
   const first = problems[0];
-  const text = problems.map((problem) => problem.text).join("; ");
+  const numMore = issues.length - problems.length;
+  const text =
+    problems.map((problem) => problem.text).join("; ") + (numMore > 0 ? `; and ${numMore} more` : "");
   throw new TroupeError(options.code, `${options.what}: ${text}`, { details: { path: first?.path ?? "" } });
 }
 
@@ -135,7 +142,16 @@ function unwrap(schema: unknown): unknown {
   return schema;
 }
 
+/** Short whatever the value: an outside value may be large, deep or circular. */
 function show(value: unknown): string {
-  const text = JSON.stringify(value) ?? String(value);
+  const isNested = typeof value === "object" && value !== null;
+  const text = isNested
+    ? inspect(value, {
+        depth: 1,
+        maxArrayLength: 4,
+        maxStringLength: 40,
+        breakLength: Number.POSITIVE_INFINITY,
+      })
+    : (JSON.stringify(typeof value === "string" ? value.slice(0, 100) : value) ?? String(value));
   return text.length > 80 ? `${text.slice(0, 77)}...` : text;
 }

@@ -100,3 +100,25 @@ for (const [title, value, message] of [
     });
   });
 }
+
+test("many problems and large, circular or odd values still make a short message", () => {
+  const circular: Record<string, unknown> = {};
+  circular.self = circular;
+  const text = "x".repeat(1_000_000);
+  for (const value of [
+    { prompt: Array(100_000).fill(1) },
+    { mode: text },
+    { mode: [circular, text] },
+    { count: 10n },
+  ]) {
+    assert.throws(
+      () => parse(mixed, value, { code: "invalid_config", what: "x" }),
+      (error: TroupeError) => error.message.length < 1000,
+    );
+  }
+  const list = z.array(z.int());
+  assert.throws(
+    () => parse(list, Array(50).fill("a"), { code: "invalid_config", what: "x" }),
+    /; and 42 more$/,
+  );
+});
