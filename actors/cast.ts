@@ -21,7 +21,8 @@ import type { TokenizerPoolArgs } from "./tokenizer-pool-actor.ts";
 
 /** What each actor is started with. */
 export interface CastArgs {
-  readonly tokenizerPool: TokenizerPoolArgs;
+  /** Null serves token ids alone. */
+  readonly tokenizerPool: TokenizerPoolArgs | null;
   readonly edge: EdgeArgs;
   readonly kvStore: KvStoreArgs;
   /** One for each rank. */
@@ -45,7 +46,9 @@ export function cast(args: CastArgs): SupervisorSpec {
     intensity: args.restarts,
     backoff: RESTART_BACKOFF,
     children: [
-      { name: TOKENIZER_POOL.actor, module: module("tokenizer-pool-actor"), args: args.tokenizerPool },
+      ...(args.tokenizerPool === null
+        ? []
+        : [{ name: TOKENIZER_POOL.actor, module: module("tokenizer-pool-actor"), args: args.tokenizerPool }]),
       {
         kind: "supervisor",
         name: ENGINE,

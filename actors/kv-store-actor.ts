@@ -5,7 +5,7 @@
  */
 import { createKvMemory, type KvLayout } from "../src/kv/kv-memory.ts";
 import { createLogitsMemory } from "../src/kv/logits-memory.ts";
-import { type ActorDefinition, defineActor } from "../src/runtime/actor-definition.ts";
+import { defineActor } from "../src/runtime/actor-definition.ts";
 import { createStatusBoard } from "../src/scheduling/status-board.ts";
 import type { EngineMemory, KvStoreProtocol } from "./messages.ts";
 
@@ -17,7 +17,7 @@ export interface KvStoreArgs {
   readonly vocabSize: number;
 }
 
-const definition: ActorDefinition<KvStoreProtocol, KvStoreArgs, EngineMemory> = defineActor({
+export default defineActor<KvStoreProtocol, KvStoreArgs, EngineMemory>({
   init: (_ctx, args) => ({
     kv: args.layouts.map(createKvMemory),
     logits: createLogitsMemory(args.maxLogitRows, args.vocabSize),
@@ -27,5 +27,3 @@ const definition: ActorDefinition<KvStoreProtocol, KvStoreArgs, EngineMemory> = 
     attach: (memory) => memory,
   },
 });
-
-export default definition;

@@ -4,8 +4,15 @@
  */
 import type { KvMemory } from "../src/kv/kv-memory.ts";
 import type { LogitsMemory } from "../src/kv/logits-memory.ts";
-import type { GenerateRequest, GenerationEvent, Prompt, Tokenized } from "../src/protocol/engine.ts";
+import type {
+  GenerateRequest,
+  GenerationEvent,
+  Prompt,
+  TextLogprobs,
+  Tokenized,
+} from "../src/protocol/engine.ts";
 import { type ActorRef, actorRef } from "../src/runtime/actor-types.ts";
+import type { PositionLogprobs } from "../src/sampling/sampling-params.ts";
 import type {
   EngineRequest,
   ExecutionBatch,
@@ -13,6 +20,8 @@ import type {
   StepOutput,
   StepResult,
 } from "../src/scheduling/step-plan.ts";
+import type { TextParams } from "../src/text/output-stream.ts";
+import type { AdvanceItem, AdvanceResult, PreparedPrompt, TextModelInfo } from "../src/text/text-model.ts";
 
 /** The memory that the engine's actors share. */
 export interface EngineMemory {
@@ -54,25 +63,28 @@ export type SamplerProtocol = {
 /** Owns the client's side of every request. */
 export type EdgeProtocol = {
   generate: { message: GenerateRequest; item: GenerationEvent };
+  /** A scheduler has started and takes requests. */
   schedulerReady: { message: { epoch: number } };
   stepDone: { message: { epoch: number; output: StepOutput } };
-  /** No new requests; resolves when none is left, or the rest were cut after `drainMs`. */
-  drain: { message: { drainMs: number }; reply: null };
-  /** The engine will not come back: every request fails. */
-  engineFailed: { message: { reason: string } };
+  /** Takes no new requests from now on; yields how many are left whenever that changes, and ends at none. */
+  drain: { message: null; item: number };
+  /** Fails the requests that are left. */
+  cut: { message: null };
 };
-
-/** Text to ids, the conversation's template included. */
-export interface EncodedPrompt {
-  readonly ids: readonly number[];
-  readonly text: string;
-}
 
 /** Runs the tokenizer on its pool of threads. */
 export type TokenizerPoolProtocol = {
-  encode: { message: { prompt: Exclude<Prompt, { kind: "ids" }> }; reply: EncodedPrompt };
-  tokenize: { message: { prompt: Exclude<Prompt, { kind: "ids" }> }; reply: Tokenized };
-  detokenize: { message: { ids: readonly number[] }; reply: string };
+  info: { message: null; reply: TextModelInfo };
+  /** All that a new request needs from the text side. */
+  prepare: { message: { prompt: Prompt; params: TextParams }; reply: PreparedPrompt };
+  tokenize: { message: Exclude<Prompt, { kind: "ids" }>; reply: Tokenized };
+  decode: { message: { ids: readonly number[]; skipSpecialTokens: boolean }; reply: string };
+  /** One step's tokens of many answers. */
+  advanceAll: { message: readonly AdvanceItem[]; reply: AdvanceResult[] };
+  textLogprobs: {
+    message: readonly (PositionLogprobs | null)[];
+    reply: (TextLogprobs | null)[];
+  };
 };
 
 export const KV_STORE: ActorRef<KvStoreProtocol> = actorRef("kv-store");

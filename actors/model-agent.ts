@@ -4,7 +4,7 @@
  */
 import { createModelRunner, type ModelRunner } from "../src/execution/model-runner.ts";
 import type { CompiledModel } from "../src/model/compiled-model.ts";
-import { type ActorDefinition, defineActor } from "../src/runtime/actor-definition.ts";
+import { defineActor } from "../src/runtime/actor-definition.ts";
 import { KV_STORE, type ModelAgentProtocol, SAMPLER } from "./messages.ts";
 
 /** What a rank runs and with how much. */
@@ -21,7 +21,7 @@ interface ModelAgentState {
   readonly runner: ModelRunner;
 }
 
-const definition: ActorDefinition<ModelAgentProtocol, ModelAgentArgs, ModelAgentState> = defineActor({
+export default defineActor<ModelAgentProtocol, ModelAgentArgs, ModelAgentState>({
   async init(ctx, { rank, ...args }) {
     const { kv, logits } = await ctx.ask(KV_STORE, "attach", null);
     const runner = await createModelRunner({ ...args, kv: kv[rank]!, logits, shouldStop: ctx.stopRequested });
@@ -36,5 +36,3 @@ const definition: ActorDefinition<ModelAgentProtocol, ModelAgentArgs, ModelAgent
   },
   onStop: ({ runner }) => runner.release(),
 });
-
-export default definition;

@@ -2,7 +2,7 @@
  * Draws the tokens of a step once two things are there: the plan (from the scheduler) and the logits (from rank 0, in
  * shared memory). They come from different threads, in either order.
  */
-import { type ActorDefinition, type ActorContext, defineActor } from "../src/runtime/actor-definition.ts";
+import { type ActorContext, defineActor } from "../src/runtime/actor-definition.ts";
 import { Sampler } from "../src/sampling/sampler.ts";
 import type { SamplingBatch } from "../src/scheduling/step-plan.ts";
 import { KV_STORE, SCHEDULER, type SamplerProtocol } from "./messages.ts";
@@ -19,7 +19,7 @@ interface SamplerState {
 
 type Context = ActorContext<SamplerProtocol, SamplerState>;
 
-const definition: ActorDefinition<SamplerProtocol, null, SamplerState> = defineActor({
+export default defineActor<SamplerProtocol, null, SamplerState>({
   async init(ctx) {
     const { logits } = await ctx.ask(KV_STORE, "attach", null);
     const { vocabSize, buffer } = logits;
@@ -41,8 +41,6 @@ const definition: ActorDefinition<SamplerProtocol, null, SamplerState> = defineA
     },
   },
 });
-
-export default definition;
 
 /** A new scheduler numbers sequences and steps from the start, so nothing of the old one may be left. */
 function enterEpoch(state: SamplerState, epoch: number): void {

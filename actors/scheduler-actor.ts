@@ -3,7 +3,7 @@
  * at a time; everything that arrives meanwhile waits for the next plan.
  */
 import { KvCache, type KvCacheOptions } from "../src/kv/kv-cache.ts";
-import { type ActorContext, type ActorDefinition, defineActor } from "../src/runtime/actor-definition.ts";
+import { type ActorContext, defineActor } from "../src/runtime/actor-definition.ts";
 import { Scheduler, type SchedulerOptions } from "../src/scheduling/scheduler.ts";
 import { writeStatus } from "../src/scheduling/status-board.ts";
 import { EDGE, KV_STORE, modelAgent, SAMPLER, type SchedulerProtocol } from "./messages.ts";
@@ -24,7 +24,7 @@ interface SchedulerState {
 
 type Context = ActorContext<SchedulerProtocol, SchedulerState>;
 
-const definition: ActorDefinition<SchedulerProtocol, SchedulerArgs, SchedulerState> = defineActor({
+export default defineActor<SchedulerProtocol, SchedulerArgs, SchedulerState>({
   async init(ctx, { options, kv, numRanks }) {
     const { status } = await ctx.ask(KV_STORE, "attach", null);
     // after init, so that what the edge submits in answer finds this actor started
@@ -58,8 +58,6 @@ const definition: ActorDefinition<SchedulerProtocol, SchedulerArgs, SchedulerSta
   },
 });
 
-export default definition;
-
 function startStep(state: SchedulerState, ctx: Context): void {
   if (!state.isStepInFlight) {
     const plan = state.scheduler.plan();
@@ -71,6 +69,5 @@ function startStep(state: SchedulerState, ctx: Context): void {
       ctx.tell(SAMPLER, "plan", { epoch, batch: plan.sampling });
     }
   }
-  const { counters, ...gauges } = state.scheduler.status();
-  writeStatus(state.status, { ...gauges, ...counters });
+  writeStatus(state.status, state.scheduler.status());
 }

@@ -6,6 +6,7 @@ import { EventQueue } from "../core/event-queue.ts";
 import type { GenerationEvent, TextLogprobs } from "../protocol/engine.ts";
 import type { SamplingParams } from "../sampling/sampling-params.ts";
 import type { EngineRequest, FinishReason } from "../scheduling/step-plan.ts";
+import type { OutputState } from "../text/output-stream.ts";
 import { type AnswerEvent, BestOfSelection, type EventSink } from "./best-of-selection.ts";
 
 /** How and why an answer ended. */
@@ -18,6 +19,8 @@ export interface AnswerFinish {
 /** What one step added to one answer, as text. */
 export interface AnswerUpdate {
   readonly index: number;
+  /** Where the text stands now. */
+  readonly output: OutputState | null;
   readonly text: string;
   readonly tokenIds: readonly number[];
   readonly logprobs: readonly TextLogprobs[] | null;
@@ -29,6 +32,8 @@ export interface ActiveRequestOptions {
   readonly requestId: string;
   readonly promptIds: Int32Array;
   readonly promptText: string | null;
+  /** Where the text of each answer starts from; null without a tokenizer. */
+  readonly output: OutputState | null;
   readonly params: SamplingParams;
   /** Seed of answer 0, resolved: a restart must draw the same tokens again. */
   readonly seed: number;
@@ -39,6 +44,7 @@ export interface ActiveRequestOptions {
 
 interface Answer {
   readonly tokenIds: number[];
+  output: OutputState | null;
   numShown: number;
   isFinished: boolean;
 }
@@ -58,6 +64,7 @@ export class ActiveRequest {
   #numCachedTokens: number | null = null;
   #isPromptShown = false;
   #wasAdmitted = false;
+  #isComplete = false;
 
   constructor(options: ActiveRequestOptions) {
     this.#options = options;
@@ -65,6 +72,7 @@ export class ActiveRequest {
     this.params = options.params;
     this.#answers = Array.from({ length: options.params.bestOf }, () => ({
       tokenIds: [],
+      output: options.output,
       numShown: 0,
       isFinished: false,
     }));
@@ -91,6 +99,11 @@ export class ActiveRequest {
     return this.#answers.some((answer) => !answer.isFinished);
   }
 
+  /** True once all answers have ended by themselves. */
+  get isComplete(): boolean {
+    return this.#isComplete;
+  }
+
   /** True while prompt log-probabilities were asked for and have not come. */
   get awaitsPromptLogprobs(): boolean {
     return this.params.promptLogprobs !== null && !this.#isPromptShown;
@@ -101,8 +114,14 @@ export class ActiveRequest {
     return this.#answers.flatMap((answer, index) => (answer.isFinished ? [index] : []));
   }
 
+  /** True once answer `index` takes nothing more. */
   isFinished(index: number): boolean {
     return this.#answers[index]?.isFinished ?? true;
+  }
+
+  /** Where the text of answer `index` stands. */
+  outputOf(index: number): OutputState | null {
+    return this.#answers[index]?.output ?? null;
   }
 
   /** A scheduler took it in. Whatever happens from now on, it is never refused for lack of room. */
@@ -157,6 +176,7 @@ export class ActiveRequest {
     const answer = this.#answers[update.index];
     if (answer === undefined || answer.isFinished) return;
     const { index, text, tokenIds, logprobs, finish } = update;
+    answer.output = update.output;
     answer.numShown += tokenIds.length;
     if (text !== "" || tokenIds.length > 0)
       this.#sink.push({ kind: "delta", index, text, tokenIds, logprobs });
@@ -173,6 +193,7 @@ export class ActiveRequest {
   }
 
   #complete(): void {
+    this.#isComplete = true;
     const numOutputTokens = this.#sink.complete();
     const numPromptTokens = this.#options.promptIds.length;
     this.#queue.push({

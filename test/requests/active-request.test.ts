@@ -16,6 +16,7 @@ function fixture(fields: Partial<SamplingParams> = {}): Fixture {
     requestId: "r1",
     promptIds: Int32Array.of(5, 6),
     promptText: "hi",
+    output: null,
     params: createSamplingParams({ maxTokens: 100, ...fields }),
     seed: 7,
     onPause: () => marks.push("pause"),
@@ -39,7 +40,7 @@ function give(
 ): void {
   request.received(index, [tokenId]);
   const logprobs = request.engineRequest().params.logprobs === null ? null : [logprob(tokenId, score)];
-  request.accept({ index, text: `t${tokenId}`, tokenIds: [tokenId], logprobs, finish });
+  request.accept({ index, output: null, text: `t${tokenId}`, tokenIds: [tokenId], logprobs, finish });
 }
 
 async function all(request: ActiveRequest): Promise<GenerationEvent[]> {

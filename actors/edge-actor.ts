@@ -1,0 +1,135 @@
+/**
+ * The client's side of every request: turns prompts into tokens, submits, turns tokens into text, pauses who reads too
+ * slowly, cancels who went away. It outlives the other actors of the engine, so after a restart it submits again what was
+ * running, with the tokens there are; clients notice a pause and nothing else.
+ */
+import { randomInt, randomUUID } from "node:crypto";
+import { TroupeError, toTroupeError } from "../src/errors/troupe-error.ts";
+import type { GenerateRequest, GenerationEvent } from "../src/protocol/engine.ts";
+import { ActiveRequest } from "../src/requests/active-request.ts";
+import { RequestTable, tokenSteps } from "../src/requests/request-table.ts";
+import { type TextStage, tokenIdsOnly } from "../src/requests/text-stage.ts";
+import { type ActorContext, type Call, defineActor } from "../src/runtime/actor-definition.ts";
+import { type EdgeProtocol, SCHEDULER } from "./messages.ts";
+import { pooledTextStage } from "./pooled-text-stage.ts";
+
+/** How text is made. */
+export interface EdgeArgs {
+  /** False serves token ids alone. */
+  readonly hasTokenizer: boolean;
+}
+
+interface EdgeState {
+  readonly text: TextStage;
+  readonly requests: RequestTable;
+  /** The scheduler that takes requests; 0 before the first. */
+  epoch: number;
+  isDraining: boolean;
+  onClosed: (() => void) | null;
+}
+
+type Context = ActorContext<EdgeProtocol, EdgeState>;
+
+export default defineActor<EdgeProtocol, EdgeArgs, EdgeState>({
+  init: (ctx, { hasTokenizer }) => ({
+    text: hasTokenizer ? pooledTextStage(ctx) : tokenIdsOnly,
+    requests: new RequestTable(),
+    epoch: 0,
+    isDraining: false,
+    onClosed: null,
+  }),
+  handlers: {
+    generate,
+    async schedulerReady(state, { epoch }, ctx) {
+      state.epoch = epoch;
+      for (const request of state.requests.all) await submit(request, ctx);
+    },
+    async stepDone(state, { epoch, output }, ctx) {
+      if (epoch !== state.epoch) return;
+      for (const { requestId, logprobs } of output.prompts)
+        state.requests.get(requestId)?.showPrompt(await state.text.textLogprobs(logprobs));
+      const pending = state.requests.beginStep(output);
+      if (pending.length === 0) return;
+      const texts = await state.text.advanceAll(tokenSteps(pending));
+      for (const ended of state.requests.endStep(pending, texts)) ctx.tell(SCHEDULER, "cancel", ended);
+    },
+    drain,
+    cut(state) {
+      failAll(state, new TroupeError("not_ready", "The server stopped before this request had ended."));
+    },
+  },
+  onStop(state, reason) {
+    const cause = reason.kind === "crash" ? reason.error : undefined;
+    failAll(state, new TroupeError("engine_failed", "The engine stopped while this request ran.", { cause }));
+  },
+});
+
+async function* generate(
+  state: EdgeState,
+  message: GenerateRequest,
+  ctx: Context,
+  call: Call,
+): AsyncGenerator<GenerationEvent, void, undefined> {
+  if (state.isDraining)
+    throw new TroupeError("not_ready", "The server is stopping; send the request elsewhere.");
+  const request = await open(state, message, ctx);
+  const cancel = (): void => request.fail(new TroupeError("cancelled", "The request was cancelled."));
+  call.signal.addEventListener("abort", cancel, { once: true });
+  if (call.signal.aborted) cancel();
+  try {
+    // while no scheduler is there, the next one gets it with the others
+    if (state.epoch > 0 && request.isActive) await submit(request, ctx);
+    yield* request.events;
+  } finally {
+    call.signal.removeEventListener("abort", cancel);
+    state.requests.remove(request);
+    if (!request.isComplete) ctx.tell(SCHEDULER, "cancel", { requestId: request.requestId, index: null });
+    state.onClosed?.();
+  }
+}
+
+async function open(
+  state: EdgeState,
+  { prompt, params, ...message }: GenerateRequest,
+  ctx: Context,
+): Promise<ActiveRequest> {
+  const requestId = message.requestId ?? randomUUID();
+  const staged = await state.text.prepare(prompt, params);
+  const request = new ActiveRequest({
+    ...staged,
+    requestId,
+    params,
+    seed: params.seed ?? randomInt(2 ** 47),
+    onPause: () => void ctx.tell(SCHEDULER, "pause", { requestId }),
+    onResume: () => void ctx.tell(SCHEDULER, "resume", { requestId }),
+  });
+  state.requests.add(request);
+  return request;
+}
+
+async function submit(request: ActiveRequest, ctx: Context): Promise<void> {
+  try {
+    await ctx.ask(SCHEDULER, "submit", request.engineRequest());
+    for (const index of request.finishedAnswers)
+      ctx.tell(SCHEDULER, "cancel", { requestId: request.requestId, index });
+    request.admitted();
+  } catch (error) {
+    const coded = toTroupeError(error);
+    // a scheduler that died is followed by another, which gets every request that is left
+    if (coded.code !== "actor_down" && coded.code !== "actor_not_found") request.fail(coded);
+  }
+}
+
+async function* drain(state: EdgeState): AsyncGenerator<number, void, undefined> {
+  state.isDraining = true;
+  while (state.requests.size > 0) {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    state.onClosed = resolve;
+    yield state.requests.size;
+    await promise;
+  }
+}
+
+function failAll(state: EdgeState, error: TroupeError): void {
+  for (const request of state.requests.all) request.fail(error);
+}

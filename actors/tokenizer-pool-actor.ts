@@ -1,0 +1,53 @@
+/**
+ * Text to tokens and back, on a pool of threads. It keeps no request's state: the text of an answer so far travels in and
+ * out as a value. One slot is kept free of prompts, so that a crowd of long ones never holds up the running streams.
+ */
+import { Gate } from "../src/core/gate.ts";
+import { siblingModule } from "../src/core/sibling-module.ts";
+import { TaskPool } from "../src/hosts/task-pool.ts";
+import { defineActor } from "../src/runtime/actor-definition.ts";
+import type { TokenizerPoolProtocol } from "./messages.ts";
+
+/** What is loaded, and how much may wait. */
+export interface TokenizerPoolArgs {
+  readonly modelDir: string;
+  readonly threads: number;
+  readonly maxQueued: number;
+}
+
+interface TokenizerPoolState {
+  readonly pool: TaskPool<typeof import("./tokenizer-worker.ts")>;
+  readonly prompts: Gate;
+}
+
+/** Encoding runs beside a worker's JavaScript thread, so a worker can take more than one text. */
+const TASKS_PER_THREAD = 4;
+const NAME = "tokenizer pool";
+
+export default defineActor<TokenizerPoolProtocol, TokenizerPoolArgs, TokenizerPoolState>({
+  // the gate bounds what may wait; the mailbox bounds the rest
+  concurrency: Number.POSITIVE_INFINITY,
+  async init(_ctx, { modelDir, threads, maxQueued }) {
+    const pool = new TaskPool<typeof import("./tokenizer-worker.ts")>({
+      name: NAME,
+      module: siblingModule(import.meta.url, "./tokenizer-worker"),
+      threads,
+      tasksPerThread: TASKS_PER_THREAD,
+      maxQueued,
+      workerData: { modelDir },
+    });
+    // a folder that cannot be loaded fails here, not at the first request
+    await pool.run("info", null);
+    const maxConcurrent = threads * TASKS_PER_THREAD - 1;
+    return { pool, prompts: new Gate({ name: NAME, maxConcurrent, maxQueued }) };
+  },
+  handlers: {
+    info: ({ pool }) => pool.run("info", null),
+    prepare: ({ pool, prompts }, message) => prompts.run(() => pool.run("prepare", message)),
+    tokenize: ({ pool, prompts }, message) => prompts.run(() => pool.run("tokenize", message)),
+    decode: ({ pool, prompts }, message) => prompts.run(() => pool.run("decode", message)),
+    advanceAll: ({ pool }, message) => pool.run("advanceAll", message),
+    textLogprobs: ({ pool }, message) => pool.run("textLogprobs", message),
+  },
+  onStop: ({ pool }) => pool.close(),
+});
