@@ -5,9 +5,9 @@ import { defaultCacheDir } from "../../src/model/cache-dir.ts";
 
 test("the environment decides, an empty variable does not count", () => {
   assert.equal(
-    defaultCacheDir({ XDG_CACHE_HOME: "/x", LOCALAPPDATA: "/l" }, "/home/a"),
+    defaultCacheDir({ XDG_CACHE_HOME: "/x", LOCALAPPDATA: "/l" }, "/users/a"),
     join("/x", "troupe"),
   );
-  assert.equal(defaultCacheDir({ LOCALAPPDATA: "/l" }, "/home/a"), join("/l", "troupe"));
-  assert.equal(defaultCacheDir({ XDG_CACHE_HOME: "" }, "/home/a"), join("/home/a", ".cache", "troupe"));
+  assert.equal(defaultCacheDir({ LOCALAPPDATA: "/l" }, "/users/a"), join("/l", "troupe"));
+  assert.equal(defaultCacheDir({ XDG_CACHE_HOME: "" }, "/users/a"), join("/users/a", ".cache", "troupe"));
 });

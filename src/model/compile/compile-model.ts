@@ -61,7 +61,7 @@ export async function compileModel(options: CompileOptions): Promise<CompileResu
   const { files } = await findWeightFiles(folder.dir);
   const progress = createProgress(options.onProgress, options.signal);
   try {
-    const dir = join(options.cacheDir, await cacheKey(folder, files, options, progress));
+    const dir = join(options.cacheDir, await cacheKey(folder, decoder, files, options, progress));
     const cached = await readCompiled(dir);
     if (cached !== null) return { dir, model: cached };
     const model = await compileInto(dir, folder, decoder, options, progress);
@@ -71,9 +71,10 @@ export async function compileModel(options: CompileOptions): Promise<CompileResu
   }
 }
 
-/** The name says what it is to people, the hash to us. */
+/** The name says what it is to people, the hash to us. Settings count by what they come to in the description. */
 async function cacheKey(
   folder: ModelFolder,
+  decoder: DecoderDescription,
   files: readonly string[],
   { precision, cacheDir }: CompileOptions,
   progress: Progress,
@@ -88,7 +89,7 @@ async function cacheKey(
   for (const [index, path] of paths.entries()) {
     hashes.push(await fileHash(path, cacheDir, (numBytes) => progress.advance(files[index]!, numBytes)));
   }
-  const content = JSON.stringify([FORMAT_VERSION, precision, folder.config, files, hashes]);
+  const content = JSON.stringify([FORMAT_VERSION, folder.architecture, precision, decoder, files, hashes]);
   const type = folder.architecture.replace(/For[A-Z].*$/, "").toLowerCase();
   return `${type}-${precision}-${sha256(content).slice(0, 32)}`;
 }

@@ -90,7 +90,9 @@ export class WeightStore implements AsyncDisposable {
     const { file, handle, offset: start } = this.#locate(tensor.name);
     let done = 0;
     while (done < target.byteLength) {
-      const { bytesRead } = await handle.read(target, done, target.byteLength - done, start + offset + done);
+      const { bytesRead } = await handle
+        .read(target, done, target.byteLength - done, start + offset + done)
+        .catch((error: Error) => Promise.reject(unreadable(file, error)));
       if (bytesRead === 0) {
         throw new TroupeError("invalid_model", `${file} ended inside tensor ${tensor.name}: was it changed?`);
       }
@@ -146,6 +148,10 @@ async function openFile(file: string): Promise<FileHandle> {
   try {
     return await open(file, "r");
   } catch (error) {
-    throw new TroupeError("file_error", `Cannot read ${file}: ${(error as Error).message}`, { cause: error });
+    throw unreadable(file, error as Error);
   }
+}
+
+function unreadable(file: string, cause: Error): TroupeError {
+  return new TroupeError("file_error", `Cannot read ${file}: ${cause.message}`, { cause, details: { file } });
 }
