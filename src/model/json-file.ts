@@ -24,7 +24,7 @@ export async function readOptionalJson(path: string): Promise<unknown> {
 }
 
 /** True for "no such file or directory". */
-export function isMissing(error: unknown): boolean {
+function isMissing(error: unknown): boolean {
   const code = errorCode(error);
   return code === "ENOENT" || code === "ENOTDIR";
 }

@@ -57,11 +57,6 @@ export class WeightStore implements AsyncDisposable {
     }
   }
 
-  /** True when the checkpoint has a tensor of this name. */
-  has(name: string): boolean {
-    return this.#tensors.has(name);
-  }
-
   /** @throws TroupeError `invalid_model` when it is missing, of another shape, or not of a type weights are read from. */
   tensor(name: string, shape: readonly number[]): StoredTensor {
     const { file, shape: actual, dataType, numBytes } = this.#locate(name);
