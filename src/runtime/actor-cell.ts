@@ -1,0 +1,204 @@
+/**
+ * One incarnation of an actor on its own thread, from init to the end. Knows nothing of threads, supervisors or other
+ * actors.
+ *
+ *   starting ──init──► running ──stop or crash──► ending ──handlers done──► releasing ──onStop──► ended
+ */
+import type { Clock } from "../core/clock.ts";
+import { TroupeError, toTroupeError } from "../errors/troupe-error.ts";
+import { CellContext, type ContextHost } from "./actor-context.ts";
+import type { DeadLetterReason } from "./actor-events.ts";
+import { ActorTurns, type ErasedDefinition, type Task } from "./actor-turns.ts";
+import type { AnyActorRef, Down, DownReason, LogLevel, Messenger, Watch } from "./actor-types.ts";
+import type { RequestEnvelope } from "./envelope.ts";
+import type { Peer } from "./inbound-call.ts";
+import type { RunQueue } from "./run-queue.ts";
+import type { SharedMailbox } from "./shared-mailbox.ts";
+
+/** What a cell needs of its thread. */
+export interface CellHome {
+  readonly clock: Clock;
+  readonly runQueue: RunQueue;
+  readonly messenger: Messenger;
+  watch(ref: AnyActorRef, onDown: (down: Down) => void): Watch;
+  deadLetter(actor: string, kind: string, reason: DeadLetterReason): void;
+  log(level: LogLevel, actor: string, message: string, fields: Readonly<Record<string, unknown>>): void;
+}
+
+/** Which incarnation a cell is. */
+export interface CellIdentity {
+  readonly name: string;
+  readonly incarnation: number;
+  readonly mailbox: SharedMailbox;
+}
+
+type Phase = "starting" | "running" | "ending" | "releasing" | "ended";
+
+export class ActorCell implements ContextHost {
+  readonly name: string;
+  readonly incarnation: number;
+  readonly clock: Clock;
+  readonly messenger: Messenger;
+  /** Resolves when nothing of this incarnation runs any more; never rejects. */
+  readonly ended: Promise<DownReason>;
+  readonly #definition: ErasedDefinition;
+  readonly #home: CellHome;
+  readonly #mailbox: SharedMailbox;
+  readonly #context: CellContext;
+  readonly #turns: ActorTurns;
+  readonly #cleanups = new Set<() => void>();
+  #phase: Phase = "starting";
+  #made: { readonly state: unknown } | null = null;
+  #reason: DownReason = { kind: "normal" };
+  #rejectStart: ((error: TroupeError) => void) | null = null;
+  #resolveEnded!: (reason: DownReason) => void;
+
+  constructor(definition: ErasedDefinition, identity: CellIdentity, home: CellHome) {
+    this.name = identity.name;
+    this.incarnation = identity.incarnation;
+    this.clock = home.clock;
+    this.messenger = home.messenger;
+    this.ended = new Promise((resolve) => {
+      this.#resolveEnded = resolve;
+    });
+    this.#definition = definition;
+    this.#home = home;
+    this.#mailbox = identity.mailbox;
+    this.#context = new CellContext(this);
+    this.#turns = new ActorTurns({
+      name: this.name,
+      definition,
+      mailbox: this.#mailbox,
+      runQueue: home.runQueue,
+      context: this.#context,
+      deadLetter: (kind, reason) => home.deadLetter(this.name, kind, reason),
+      onCrash: (thrown) => this.crash(thrown),
+      onIdle: () => this.#onIdle(),
+    });
+  }
+
+  /**
+   * Runs init and begins to handle messages.
+   *
+   * @throws what init threw, or why the actor was stopped before it was done.
+   */
+  start(args: unknown): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#rejectStart = reject;
+      this.#init(args).then(resolve, reject);
+    });
+  }
+
+  async #init(args: unknown): Promise<void> {
+    this.#turns.begin();
+    try {
+      this.#made = { state: await this.#definition.init(this.#context, args) };
+    } catch (error) {
+      this.#end({ kind: "crash", error: toTroupeError(error) });
+      throw error;
+    } finally {
+      if (this.#phase === "starting") {
+        this.#phase = "running";
+        this.#turns.open(this.#made?.state);
+      }
+      this.#turns.finish();
+    }
+    if (this.#phase !== "running") throw this.#downError();
+    this.#rejectStart = null;
+  }
+
+  /** A message from `peer` has arrived; its room in the mailbox is already reserved. */
+  accept(envelope: RequestEnvelope, peer: Peer): void {
+    this.#turns.accept(envelope, peer);
+  }
+
+  runTask(task: Task): void {
+    this.#turns.runTask(task);
+  }
+
+  /** Ends the actor after the handlers that run now. Idempotent; the first reason counts. */
+  stop(reason: DownReason = { kind: "normal" }): void {
+    this.#end(reason);
+  }
+
+  /** Ends the actor without waiting for handlers that are suspended: what they share can no longer be trusted. */
+  crash(thrown: unknown): void {
+    const error = toTroupeError(thrown);
+    if (this.#phase !== "starting" && this.#phase !== "running") {
+      this.log("error", "Failed while it was being ended.", { code: error.code, error: error.message });
+    }
+    this.#end({ kind: "crash", error });
+    this.#turns.failActive(this.#downError());
+    this.#rejectStart?.(error);
+    void this.#release();
+  }
+
+  isStopRequested(): boolean {
+    return this.#mailbox.isStopRequested;
+  }
+
+  watch(ref: AnyActorRef): Watch {
+    const watch = this.#home.watch(ref, (down) => {
+      life.forget();
+      this.runTask((state) => this.#definition.onDown?.(state, down, this.#context));
+    });
+    const life = this.onEnd(() => watch.cancel());
+    return {
+      cancel: () => {
+        life.forget();
+        watch.cancel();
+      },
+    };
+  }
+
+  onEnd(cleanup: () => void): { forget(): void } {
+    this.#cleanups.add(cleanup);
+    return { forget: () => void this.#cleanups.delete(cleanup) };
+  }
+
+  log(level: LogLevel, message: string, fields: Readonly<Record<string, unknown>>): void {
+    this.#home.log(level, this.name, message, fields);
+  }
+
+  #end(reason: DownReason): void {
+    if (this.#phase !== "starting" && this.#phase !== "running") return;
+    this.#phase = "ending";
+    this.#reason = reason;
+    this.#mailbox.requestStop();
+    for (const cleanup of this.#cleanups) cleanup();
+    this.#cleanups.clear();
+    this.#turns.close(this.#downError());
+    if (this.#turns.numActive === 0) void this.#release();
+  }
+
+  #onIdle(): void {
+    if (this.#phase === "ending") void this.#release();
+  }
+
+  async #release(): Promise<void> {
+    if (this.#phase !== "ending") return;
+    this.#phase = "releasing";
+    try {
+      if (this.#made !== null) await this.#definition.onStop?.(this.#made.state, this.#reason, this.#context);
+    } catch (error) {
+      this.log("error", "onStop failed.", { error: toTroupeError(error).message });
+    }
+    this.#phase = "ended";
+    this.#resolveEnded(this.#reason);
+  }
+
+  #downError(): TroupeError {
+    return downError(this.name, this.#reason);
+  }
+}
+
+/** What a caller of an actor that went down gets. */
+export function downError(name: string, reason: DownReason): TroupeError {
+  if (reason.kind === "shutdown") {
+    return new TroupeError("system_stopped", `${name} is stopped: the system is shutting down.`);
+  }
+  const cause = reason.kind === "crash" ? reason.error : undefined;
+  const text =
+    cause === undefined ? `${name} is down (${reason.kind}).` : `${name} crashed: ${cause.message}`;
+  return new TroupeError("actor_down", text, { cause, details: { actor: name, reason: reason.kind } });
+}

@@ -1,0 +1,239 @@
+/**
+ * A supervisor as in OTP: starts its children in order, restarts what its strategy says when one goes down, and gives
+ * up, stopping them all, when that happens too often or a restarted child cannot start.
+ *
+ * Starts and Downs are worked off one after the other; only a stop cuts in.
+ */
+import type { Timer } from "../core/clock.ts";
+import { TroupeError, toTroupeError } from "../errors/troupe-error.ts";
+import type { DownReason } from "./actor-types.ts";
+import {
+  backoffDelayMs,
+  DEFAULT_BACKOFF,
+  DEFAULT_INTENSITY,
+  RestartHistory,
+  restartGroup,
+  shouldRestart,
+} from "./restart-policy.ts";
+import type { DownListener, Supervised, SupervisedState, SystemCore } from "./supervised.ts";
+import type { ChildSpec, RestartKind, SupervisorSpec } from "./supervisor-spec.ts";
+
+/** Makes a child of its spec. */
+export type ChildFactory = (spec: ChildSpec, supervisor: string, onDown: DownListener) => Supervised;
+
+/** How one supervisor differs from others. */
+export interface SupervisorOptions {
+  /** A child that ended and is not restarted stays in its place, for a restart of the group. */
+  readonly keepsEnded: boolean;
+}
+
+export class Supervisor implements Supervised {
+  readonly name: string;
+  readonly restart: RestartKind;
+  readonly #spec: SupervisorSpec;
+  readonly #core: SystemCore;
+  readonly #onDown: DownListener;
+  readonly #makeChild: ChildFactory;
+  readonly #options: SupervisorOptions;
+  readonly #children: Supervised[];
+  #state: SupervisedState = "idle";
+  #history: RestartHistory;
+  #work: Promise<void> = Promise.resolve();
+  #stopping: DownReason | null = null;
+  #endBackoff: (() => void) | null = null;
+
+  constructor(
+    spec: SupervisorSpec,
+    core: SystemCore,
+    onDown: DownListener,
+    makeChild: ChildFactory,
+    options: SupervisorOptions = { keepsEnded: true },
+  ) {
+    this.name = spec.name;
+    this.restart = spec.restart ?? "permanent";
+    this.#spec = spec;
+    this.#core = core;
+    this.#onDown = onDown;
+    this.#makeChild = makeChild;
+    this.#options = options;
+    this.#history = this.#newHistory();
+    this.#children = spec.children.map((child) => this.#childOf(child));
+  }
+
+  get state(): SupervisedState {
+    return this.#state;
+  }
+
+  get children(): readonly Supervised[] {
+    return this.#children;
+  }
+
+  #newHistory(): RestartHistory {
+    return new RestartHistory(this.#spec.intensity ?? DEFAULT_INTENSITY);
+  }
+
+  #childOf(spec: ChildSpec): Supervised {
+    return this.#makeChild(spec, this.name, (child, reason) => {
+      this.#enqueue(() => this.#handleDown(child, reason));
+    });
+  }
+
+  /** Starts all children in order; when one fails, the started ones are stopped again. */
+  start(): Promise<void> {
+    this.#stopping = null;
+    this.#state = "starting";
+    this.#history = this.#newHistory();
+    // Those there are now: a child added meanwhile is started by whoever adds it.
+    const children = [...this.#children];
+    return this.#enqueue(async () => {
+      try {
+        await this.#startChildren(children);
+        this.#state = "running";
+      } catch (error) {
+        await this.#stopChildren(this.#children, { kind: "stopped" }).catch(() => undefined);
+        this.#state = "down";
+        throw error;
+      }
+    });
+  }
+
+  /** Adds a child to a running supervisor and starts it; a child that cannot start is not kept. */
+  async add(spec: ChildSpec): Promise<void> {
+    const child = this.#childOf(spec);
+    this.#children.push(child);
+    try {
+      await child.start();
+    } catch (error) {
+      this.#remove(child);
+      throw error;
+    }
+  }
+
+  /** Stops one child for good. */
+  async removeChild(child: Supervised, reason: DownReason): Promise<void> {
+    try {
+      await child.stop(reason);
+    } finally {
+      this.#remove(child);
+    }
+  }
+
+  #remove(child: Supervised): void {
+    const index = this.#children.indexOf(child);
+    if (index >= 0) this.#children.splice(index, 1);
+    this.#releaseNames(child);
+  }
+
+  #releaseNames(child: Supervised): void {
+    if (child instanceof Supervisor) for (const grandchild of child.children) this.#releaseNames(grandchild);
+    this.#core.release(child.name);
+  }
+
+  async stop(reason: DownReason): Promise<void> {
+    this.#stopping ??= reason;
+    this.#endBackoff?.();
+    // Work under way may be waiting for a start; it ends when that child is stopped.
+    for (const child of this.#children) {
+      if (child.state === "starting") child.stop(reason).catch(() => undefined);
+    }
+    await this.#enqueue(async () => {
+      if (this.#state === "down") return;
+      this.#state = "stopping";
+      try {
+        await this.#stopChildren(this.#children, reason);
+      } finally {
+        this.#state = "down";
+      }
+    });
+  }
+
+  #enqueue(work: () => Promise<void>): Promise<void> {
+    const done = this.#work.then(work);
+    // Each caller sees its own failure; the queue goes on.
+    this.#work = done.catch(() => undefined);
+    return done;
+  }
+
+  async #startChildren(children: readonly Supervised[]): Promise<void> {
+    for (const child of children) {
+      if (this.#stopping !== null) throw this.#stoppedError();
+      await child.start();
+    }
+  }
+
+  #stoppedError(): TroupeError {
+    return this.#stopping?.kind === "shutdown"
+      ? new TroupeError("system_stopped", `${this.name} was not started: the system is shutting down.`)
+      : new TroupeError("actor_down", `${this.name} was stopped while it started.`);
+  }
+
+  /** In reverse order, all of them, whatever happens; then throws the first failure. */
+  async #stopChildren(children: readonly Supervised[], reason: DownReason): Promise<void> {
+    const errors: unknown[] = [];
+    for (const child of [...children].reverse()) {
+      await child.stop(reason).catch((error: unknown) => errors.push(error));
+    }
+    if (errors.length > 0) throw errors[0];
+  }
+
+  async #handleDown(child: Supervised, reason: DownReason): Promise<void> {
+    const index = this.#children.indexOf(child);
+    // A group restart may have brought it up again before its turn came.
+    if (this.#state !== "running" || this.#stopping !== null || index < 0 || child.state !== "down") return;
+    if (!shouldRestart(child.restart, reason)) {
+      if (child.restart === "temporary" || !this.#options.keepsEnded) this.#remove(child);
+      return;
+    }
+    const group = restartGroup(this.#spec.strategy, index, this.#children.length).map(
+      (i) => this.#children[i]!,
+    );
+    try {
+      await this.#restartGroup(child, group, reason);
+    } catch (error) {
+      if (this.#stopping === null) await this.#escalate(toTroupeError(error));
+    }
+  }
+
+  /** Temporary siblings are stopped with the others, but not started again. */
+  async #restartGroup(failed: Supervised, group: readonly Supervised[], reason: DownReason): Promise<void> {
+    if (!this.#history.admit(this.#core.clock.now())) throw this.#budgetError(failed, reason);
+    const children = group.filter((child) => child.restart !== "temporary");
+    const names = children.map((child) => child.name);
+    const backoff = this.#spec.backoff ?? DEFAULT_BACKOFF;
+    const delayMs = backoffDelayMs(backoff, this.#history.numRecent, this.#core.random());
+    this.#core.emit("restarting", { supervisor: this.name, children: names, delayMs });
+    await this.#stopChildren(group, { kind: "stopped" });
+    for (const child of group) if (child.restart === "temporary") this.#remove(child);
+    await this.#wait(delayMs);
+    await this.#startChildren(children);
+    this.#core.emit("restarted", { supervisor: this.name, children: names });
+  }
+
+  #budgetError(failed: Supervised, reason: DownReason): TroupeError {
+    const { maxRestarts, windowMs } = this.#spec.intensity ?? DEFAULT_INTENSITY;
+    const text = `${this.name} gave up: ${failed.name} went down, and ${maxRestarts} restarts in ${windowMs} ms are spent.`;
+    return new TroupeError("restart_budget_spent", text, {
+      cause: reason.kind === "crash" ? reason.error : undefined,
+      details: { supervisor: this.name, actor: failed.name, maxRestarts, windowMs },
+    });
+  }
+
+  #wait(delayMs: number): Promise<void> {
+    if (delayMs <= 0 || this.#stopping !== null) return Promise.resolve();
+    return new Promise((resolve) => {
+      const timer: Timer = this.#core.clock.schedule(delayMs, resolve);
+      this.#endBackoff = () => {
+        timer.cancel();
+        resolve();
+      };
+    });
+  }
+
+  async #escalate(error: TroupeError): Promise<void> {
+    this.#state = "stopping";
+    await this.#stopChildren(this.#children, { kind: "stopped" }).catch(() => undefined);
+    this.#state = "down";
+    this.#core.emit("escalated", { supervisor: this.name, error });
+    this.#onDown(this, { kind: "crash", error });
+  }
+}
