@@ -40,6 +40,12 @@ export class BlockTable {
     return page;
   }
 
+  /** Writes the first `numPages` page numbers to `target`, from `offset` on. */
+  writeTo(target: Int32Array, offset: number, numPages: number): void {
+    invariant(numPages <= this.#pages.length, "a block table shorter than asked for");
+    for (let index = 0; index < numPages; index++) target[offset + index] = this.#pages[index]!;
+  }
+
   /** Appends a page that others hold or the pool keeps cached. */
   share(page: PageNumber): void {
     this.#pool.retain(page, this.owner);

@@ -33,8 +33,7 @@ export function executionBatch(
     const { sequence, start, numTokens, scored } = chunk;
     const first = tokenStarts[index]!;
     tokenIds.set(sequence.tokenIds.subarray(start, start + numTokens), first);
-    for (let page = 0; page < numPagesOf(chunk); page++)
-      blockTables[blockStarts[index]! + page] = sequence.kv.table.page(page);
+    sequence.kv.table.writeTo(blockTables, blockStarts[index]!, numPagesOf(chunk));
     for (let position = scored.from; position < scored.to; position++)
       logitTokens[row++] = first + position - start;
     if (chunk.drawn.length > 0) logitTokens[row++] = first + numTokens - 1;

@@ -76,4 +76,5 @@ test("release empties the table and leaves forks alone", () => {
 
 test("a page that is not there is a bug", () => {
   assert.throws(() => setUp(1).table.page(0), { code: "internal" });
+  assert.throws(() => setUp(1).table.writeTo(new Int32Array(1), 0, 1), { code: "internal" });
 });
