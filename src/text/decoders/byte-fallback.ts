@@ -3,7 +3,7 @@
  * decoded at once, and one wrong byte turns every byte of the run into U+FFFD, so a run is held until it ends or breaks.
  */
 import { characterStatus, decodeLossy } from "../utf8.ts";
-import type { DecoderStage, StageState } from "./decoder-stage.ts";
+import type { DecoderStage, StageOutput, StageState } from "./decoder-stage.ts";
 
 const REPLACEMENT = "\uFFFD";
 /** `count` of a run that can no longer be valid; its bytes need not be held any more. */
@@ -28,8 +28,7 @@ export function byteFallbackStage(): DecoderStage {
       return { state, tokens: output };
     },
     flush: closeRun,
-    // Complete characters at the end of a prompt are the prompt's, though its run of bytes goes on.
-    settle: (state) => (state.count === BROKEN ? state : { count: 0, held: state.held.slice(state.count) }),
+    settle: settleRun,
     bytes: byteOf,
   };
 }
@@ -51,6 +50,13 @@ function closeRun(state: StageState): readonly string[] {
   if (state.held === "") return [];
   if (state.count === state.held.length) return [decodeLossy(state.held)];
   return Array.from(state.held, () => REPLACEMENT);
+}
+
+/** Complete characters at the end of a prompt are the prompt's, though its run of bytes goes on. */
+function settleRun(state: StageState): StageOutput {
+  if (state.count === BROKEN || state.count === 0) return { state, tokens: [] };
+  const tokens = [decodeLossy(state.held.slice(0, state.count))];
+  return { state: { count: 0, held: state.held.slice(state.count) }, tokens };
 }
 
 /** The byte a token spells, as Rust reads it: `<0x` two hexadecimal digits `>`. */

@@ -26,8 +26,8 @@ export interface DecoderStage {
   push(state: StageState, tokens: readonly string[]): StageOutput;
   /** What is still held, once no more tokens come. */
   flush?(state: StageState): readonly string[];
-  /** Called where a prompt ends: forgets held text that is the prompt's own. */
-  settle?(state: StageState): StageState;
+  /** Called where a prompt ends: gives what is held of the prompt's own text, and the state without it. */
+  settle?(state: StageState): StageOutput;
   /** Raw bytes of a token as a binary string, when this stage is the one that knows them. */
   bytes?(token: string): string | null;
 }

@@ -39,8 +39,13 @@ export class TokenDecoder {
 
   /** The state after a prompt's tokens; their text is not given again. */
   after(promptTokens: readonly string[]): DecoderState {
-    const { state } = this.push(this.#start(), promptTokens, false);
-    return state.map((entry, index) => this.#stages[index]?.settle?.(entry) ?? entry);
+    let pieces = promptTokens;
+    return this.#stages.map((stage) => {
+      const output = stage.push(START, pieces);
+      const settled = stage.settle?.(output.state) ?? { state: output.state, tokens: [] };
+      pieces = [...output.tokens, ...settled.tokens];
+      return settled.state;
+    });
   }
 
   /** Takes more tokens; with `isFinal` gives out what was held back too. */

@@ -89,6 +89,10 @@ export function bpeSuffixStage(suffix: string): DecoderStage {
       return { state: { count: 1, held: all.at(-1) ?? "" }, tokens: settled };
     },
     flush: (state) => (state.count === 0 ? [] : [state.held.replaceAll(suffix, "")]),
-    settle: (state) => ({ count: state.count, held: state.held.includes(suffix) ? suffix : "" }),
+    // The word is the prompt's; the space that follows it in the middle of a text is the output's.
+    settle: ({ count, held }) => ({
+      state: { count, held: held.includes(suffix) ? suffix : "" },
+      tokens: [],
+    }),
   };
 }
