@@ -24,7 +24,12 @@ interface ModelAgentState {
 export default defineActor<ModelAgentProtocol, ModelAgentArgs, ModelAgentState>({
   async init(ctx, { rank, ...args }) {
     const { kv, logits } = await ctx.ask(KV_STORE, "attach", null);
-    const runner = await createModelRunner({ ...args, kv: kv[rank]!, logits, shouldStop: ctx.stopRequested });
+    const runner = createModelRunner({
+      ...args,
+      kv: kv[rank]!,
+      logits,
+      shouldStop: () => ctx.stopRequested(),
+    });
     runner.warmUp();
     return { rank, runner };
   },

@@ -25,8 +25,8 @@ const TASKS_PER_THREAD = 4;
 const NAME = "tokenizer pool";
 
 export default defineActor<TokenizerPoolProtocol, TokenizerPoolArgs, TokenizerPoolState>({
-  // the gate bounds what may wait; the mailbox bounds the rest
-  concurrency: Number.POSITIVE_INFINITY,
+  // the gate bounds what runs
+  concurrency: 1024,
   async init(_ctx, { modelDir, threads, maxQueued }) {
     const pool = new TaskPool<typeof import("./tokenizer-worker.ts")>({
       name: NAME,

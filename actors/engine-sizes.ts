@@ -1,0 +1,61 @@
+/** The engine's sizes that follow from configuration and model together, checked before anything is allocated. */
+import { availableParallelism } from "node:os";
+import type { EngineConfig } from "../src/config/config.ts";
+import { TroupeError } from "../src/errors/troupe-error.ts";
+import { type KvLayout, numPagesWithin } from "../src/kv/kv-memory.ts";
+import type { CompiledModel } from "../src/model/compiled-model.ts";
+
+/** See {@link engineSizes}. */
+export interface EngineSizes {
+  readonly numPages: number;
+  readonly maxModelLen: number;
+  /** Rows of logits that one step may produce. */
+  readonly maxLogitRows: number;
+  readonly numThreads: number;
+}
+
+/** Prompt log-probabilities want a row for each token; more rows make them faster and take vocabSize floats each. */
+const MIN_LOGIT_ROWS = 64;
+
+/** @throws TroupeError `invalid_config` when the pages cannot hold one sequence of engine.maxModelLen */
+export function engineSizes(config: EngineConfig, model: CompiledModel): EngineSizes {
+  const pageShape = { ...rankShape(model), pageSize: config.pageSize };
+  const numPages = config.numPages ?? numPagesWithin(pageShape, config.kvCacheMb * 2 ** 20);
+  return {
+    numPages,
+    maxModelLen: maxModelLen(config, model, numPages * config.pageSize),
+    maxLogitRows: Math.max(config.maxNumSeqs, MIN_LOGIT_ROWS),
+    numThreads: config.threads ?? availableParallelism(),
+  };
+}
+
+/** The layout of one rank's pages. */
+export function kvLayout(model: CompiledModel, config: EngineConfig, numPages: number): KvLayout {
+  return { ...rankShape(model), pageSize: config.pageSize, numPages };
+}
+
+function rankShape({
+  numLayers,
+  numKvHeads,
+  headDim,
+}: CompiledModel): Omit<KvLayout, "pageSize" | "numPages"> {
+  return { numLayers, numKvHeads, headDim };
+}
+
+function maxModelLen(config: EngineConfig, model: CompiledModel, poolTokens: number): number {
+  const wanted = config.maxModelLen;
+  if (wanted === null) return Math.min(model.maxPositions, poolTokens);
+  if (wanted > model.maxPositions)
+    throw invalid(
+      `engine.maxModelLen is ${wanted}; the model has ${model.maxPositions} positions. Lower it.`,
+    );
+  if (wanted > poolTokens)
+    throw invalid(
+      `engine.maxModelLen is ${wanted}, but all KV pages together hold ${poolTokens} tokens. Raise engine.kvCacheMb or lower engine.maxModelLen.`,
+    );
+  return wanted;
+}
+
+function invalid(message: string): TroupeError {
+  return new TroupeError("invalid_config", message);
+}

@@ -1,0 +1,217 @@
+/**
+ * Starts the cast for a configuration and gives it the Engine interface: what the edge server, the command line and
+ * programs in the same process talk to.
+ */
+import { basename, resolve } from "node:path";
+import type { TroupeConfig } from "../src/config/config.ts";
+import { TroupeError, toTroupeError } from "../src/errors/troupe-error.ts";
+import { createActorSystem } from "../src/hosts/create-actor-system.ts";
+import { defaultCacheDir } from "../src/model/cache-dir.ts";
+import { compileModel } from "../src/model/compile/compile-model.ts";
+import type { OnProgress } from "../src/model/compile/progress.ts";
+import { readModelFolder } from "../src/model/model-folder.ts";
+import type {
+  Engine,
+  EngineStatus,
+  GenerateRequest,
+  GenerationEvent,
+  ModelInfo,
+} from "../src/protocol/engine.ts";
+import type { ActorSystem } from "../src/runtime/actor-system.ts";
+import type { LogSink } from "../src/runtime/actor-types.ts";
+import { readStatus } from "../src/scheduling/status-board.ts";
+import { cast, ENGINE } from "./cast.ts";
+import { engineSizes, kvLayout } from "./engine-sizes.ts";
+import { EDGE, KV_STORE, TOKENIZER_POOL } from "./messages.ts";
+
+/** What else an engine can be given. */
+export interface StartEngineOptions {
+  /** Where the actors' log records go; nowhere when absent. */
+  readonly log?: LogSink;
+  /** Called while the model is read and compiled; not at all when the cache has it. */
+  readonly onProgress?: OnProgress;
+  /** Stops the start; nothing of it remains. */
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * Compiles the model if need be, starts every actor, and resolves when the first request can run.
+ *
+ * @throws TroupeError `invalid_config`, `invalid_model`, `unsupported_model`, `file_error`, `cancelled`,
+ * `actor_init_failed`
+ * @example
+ * ```ts
+ * const engine = await startEngine(parseConfig({ model: { path: "models/understudy" } }));
+ * const params = createSamplingParams({ temperature: 0, maxTokens: 32 });
+ * for await (const event of engine.generate({ prompt: { kind: "text", text: "Once" }, params }))
+ *   if (event.kind === "delta") process.stdout.write(event.text);
+ * await engine.stop();
+ * ```
+ */
+export async function startEngine(config: TroupeConfig, options: StartEngineOptions = {}): Promise<Engine> {
+  const modelDir = resolve(config.model.path);
+  const folder = await readModelFolder(modelDir);
+  const { dir: compiledDir, model } = await compileModel({
+    modelDir,
+    precision: config.model.precision,
+    cacheDir: config.model.cacheDir ?? defaultCacheDir(),
+    ...(options.onProgress && { onProgress: options.onProgress }),
+    ...(options.signal && { signal: options.signal }),
+  });
+  const sizes = engineSizes(config.engine, model);
+  const { maxNumSeqs, maxNumBatchedTokens, maxQueuedRequests, policy, pageSize, prefixCache } = config.engine;
+  const { numPages, maxLogitRows, maxModelLen, numThreads } = sizes;
+  const { vocabSize } = model;
+  const { eosTokenIds } = folder;
+  const hasTokenizer = !config.model.skipTokenizerInit;
+  const system = createActorSystem(options.log === undefined ? {} : { log: options.log });
+  const kv = { numPages, pageSize, prefixCache };
+  const limits = { maxNumSeqs, maxNumBatchedTokens, maxLogitRows, maxModelLen, maxQueuedRequests, policy };
+  const tree = cast({
+    tokenizerPool: hasTokenizer ? { modelDir, ...config.tokenizer } : null,
+    edge: { hasTokenizer },
+    kvStore: { layouts: [kvLayout(model, config.engine, numPages)], maxLogitRows, vocabSize },
+    modelAgents: [{ rank: 0, compiledDir, model, numThreads, maxNumBatchedTokens }],
+    scheduler: { options: { ...limits, vocabSize, eosTokenIds }, kv, numRanks: 1 },
+    restarts: { maxRestarts: config.engine.maxRestarts, windowMs: config.engine.restartWindowMs },
+  });
+  try {
+    await system.supervise(tree);
+    const text = hasTokenizer ? await system.ask(TOKENIZER_POOL, "info", null) : null;
+    const info: ModelInfo = {
+      names: config.model.servedNames.length > 0 ? config.model.servedNames : [basename(modelDir)],
+      architecture: model.architecture,
+      precision: model.precision,
+      maxModelLen,
+      vocabSize,
+      hasTokenizer,
+      hasChatTemplate: text?.hasChatTemplate ?? false,
+      eosTokenIds,
+      defaultParams: folder.defaultParams,
+      createdAt: Math.floor(Date.now() / 1000),
+    };
+    return await CastEngine.attach(system, info);
+  } catch (error) {
+    await system.shutdown();
+    throw error;
+  }
+}
+
+class CastEngine implements Engine {
+  readonly info: ModelInfo;
+  readonly #system: ActorSystem;
+  #board: SharedArrayBuffer;
+  #state: EngineStatus["state"] = "ready";
+  #numRestarts = 0;
+  #failure: TroupeError | null = null;
+  #stopped: Promise<void> | null = null;
+
+  private constructor(system: ActorSystem, info: ModelInfo, board: SharedArrayBuffer) {
+    this.info = info;
+    this.#system = system;
+    this.#board = board;
+    this.#followRestarts();
+  }
+
+  static async attach(system: ActorSystem, info: ModelInfo): Promise<CastEngine> {
+    const { status } = await system.ask(KV_STORE, "attach", null);
+    return new CastEngine(system, info, status);
+  }
+
+  async *generate(
+    request: GenerateRequest,
+    options: { readonly signal?: AbortSignal } = {},
+  ): AsyncGenerator<GenerationEvent, void, undefined> {
+    if (this.#state === "draining" || this.#state === "stopped")
+      throw new TroupeError("not_ready", "The engine is stopping; send the request elsewhere.");
+    try {
+      yield* this.#system.stream(EDGE, "generate", request, options);
+    } catch (error) {
+      throw this.#explain(error);
+    }
+  }
+
+  async tokenize(prompt: Parameters<Engine["tokenize"]>[0]): ReturnType<Engine["tokenize"]> {
+    this.#requireTokenizer();
+    return await this.#system.ask(TOKENIZER_POOL, "tokenize", prompt);
+  }
+
+  async detokenize(ids: readonly number[]): Promise<string> {
+    this.#requireTokenizer();
+    return await this.#system.ask(TOKENIZER_POOL, "decode", { ids, skipSpecialTokens: false });
+  }
+
+  status(): EngineStatus {
+    const { numRunning, numWaiting, numPages, numFreePages, ...counters } = readStatus(this.#board);
+    const gauges = { numRunning, numWaiting, numPages, numFreePages };
+    return { state: this.#state, ...gauges, counters: { ...counters, restarts: this.#numRestarts } };
+  }
+
+  stop(options: { readonly drainMs?: number } = {}): Promise<void> {
+    this.#stopped ??= this.#drainAndStop(options.drainMs ?? 0);
+    return this.#stopped;
+  }
+
+  async #drainAndStop(drainMs: number): Promise<void> {
+    const hadFailed = this.#state === "failed";
+    this.#state = "draining";
+    try {
+      if (!hadFailed) await this.#drain(drainMs);
+    } finally {
+      await this.#system.shutdown();
+      this.#state = "stopped";
+    }
+  }
+
+  async #drain(drainMs: number): Promise<void> {
+    const signal = AbortSignal.timeout(drainMs);
+    try {
+      for await (const _numLeft of this.#system.stream(EDGE, "drain", null, { signal }));
+    } catch (error) {
+      if (!signal.aborted) throw error;
+      this.#system.tell(EDGE, "cut", null);
+    }
+  }
+
+  #followRestarts(): void {
+    const { events } = this.#system;
+    events.on("restarting", () => {
+      if (this.#state === "ready") this.#state = "recovering";
+    });
+    events.on("restarted", () => void this.#recovered());
+    events.on("escalated", ({ supervisor, error }) => {
+      if (supervisor === ENGINE) this.#fail(error);
+    });
+    events.on("failed", ({ error }) => this.#fail(error));
+  }
+
+  async #recovered(): Promise<void> {
+    this.#numRestarts++;
+    // a restarted kv-store has fresh memory
+    this.#board = (await this.#system.ask(KV_STORE, "attach", null)).status;
+    if (this.#state === "recovering") this.#state = "ready";
+  }
+
+  #fail(error: TroupeError): void {
+    this.#failure = error;
+    if (this.#state !== "draining" && this.#state !== "stopped") this.#state = "failed";
+  }
+
+  /** Errors of the runtime mean something else to a client: its actor is our engine. */
+  #explain(error: unknown): TroupeError {
+    const coded = toTroupeError(error);
+    const isRuntime = ["actor_down", "actor_not_found", "stream_broken", "system_stopped"].includes(
+      coded.code,
+    );
+    if (!isRuntime) return coded;
+    const cause = this.#failure ?? coded;
+    return new TroupeError("engine_failed", `The engine stopped while this request ran: ${cause.message}`, {
+      cause,
+    });
+  }
+
+  #requireTokenizer(): void {
+    if (this.info.hasTokenizer) return;
+    throw new TroupeError("unsupported", "This server runs without a tokenizer (--skip-tokenizer-init).");
+  }
+}

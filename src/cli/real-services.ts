@@ -1,0 +1,65 @@
+/** The real services. Each imports its part of Troupe when it is first needed, so `troupe --help` stays quick. */
+import type { OnProgress, Services } from "./services.ts";
+
+/** What main.ts gives the commands. */
+export function createServices(): Services {
+  return {
+    async startEngine(config, onProgress) {
+      const [{ startEngine }, { createLogger }, { actorLog }] = await Promise.all([
+        import("../../actors/engine.ts"),
+        import("../serving/logger.ts"),
+        import("../serving/actor-log.ts"),
+      ]);
+      const log = actorLog(createLogger(config.log));
+      return await startEngine(config, { log, onProgress: inSteps(onProgress) });
+    },
+    async startServer(engine, config, version) {
+      const [{ createServer }, { createLogger }, { systemClock }] = await Promise.all([
+        import("../serving/create-server.ts"),
+        import("../serving/logger.ts"),
+        import("../core/clock.ts"),
+      ]);
+      const logger = createLogger(config.log);
+      const server = createServer({ engine, config: config.server, logger, version, clock: systemClock });
+      const { url } = await server.listen();
+      return { url, close: (options) => server.close(options) };
+    },
+    async compile({ modelDir, precision, cacheDir, onProgress, signal }) {
+      const [{ compileModel }, { defaultCacheDir }] = await Promise.all([
+        import("../model/compile/compile-model.ts"),
+        import("../model/cache-dir.ts"),
+      ]);
+      let wasCompiled = false;
+      const { dir, model } = await compileModel({
+        modelDir,
+        precision,
+        cacheDir: cacheDir ?? defaultCacheDir(),
+        signal,
+        onProgress: (progress) => {
+          wasCompiled ||= progress.phase === "compiling";
+          inSteps(onProgress)(progress);
+        },
+      });
+      return { folder: dir, weightBytes: model.weightBytes, wasCompiled };
+    },
+    async inspect(modelDir) {
+      const { inspectModel } = await import("./inspect-model.ts");
+      return await inspectModel(modelDir);
+    },
+  };
+}
+
+interface BytesProgress {
+  readonly phase: "hashing" | "compiling";
+  readonly label: string;
+  readonly doneBytes: number;
+  readonly totalBytes: number;
+}
+
+/** The compiler counts bytes in two phases; the bar runs once for each. */
+function inSteps(onProgress: OnProgress): (progress: BytesProgress) => void {
+  return ({ phase, label, doneBytes, totalBytes }) => {
+    const text = phase === "hashing" ? `reading ${label}` : label;
+    onProgress({ done: doneBytes, total: totalBytes, label: text });
+  };
+}

@@ -1,0 +1,59 @@
+/** The public API of Troupe. */
+
+/** Starting an engine and talking to it. */
+export { type StartEngineOptions, startEngine } from "../actors/engine.ts";
+export type {
+  ChatMessage,
+  Engine,
+  EngineCounters,
+  EngineStatus,
+  GenerateRequest,
+  GenerationEvent,
+  ModelInfo,
+  Prompt,
+  TextLogprobs,
+  Tokenized,
+  Usage,
+} from "./protocol/engine.ts";
+export { createSamplingParams } from "./sampling/create-sampling-params.ts";
+export type { PositionLogprobs, SamplingParams, TokenLogprob } from "./sampling/sampling-params.ts";
+
+/** Configuration. */
+export type { TroupeConfig } from "./config/config.ts";
+export { loadConfig, parseConfig } from "./config/load-config.ts";
+
+/** Serving an engine over HTTP and WebSocket. */
+export { createLogger } from "./serving/logger.ts";
+export { createServer } from "./serving/create-server.ts";
+
+/** Compiling models. */
+export { compileModel } from "./model/compile/compile-model.ts";
+export { type CompiledModel, PRECISIONS, type Precision } from "./model/compiled-model.ts";
+
+/** Actors of your own. */
+export { createActorSystem } from "./hosts/create-actor-system.ts";
+export {
+  type ActorContext,
+  type ActorDefinition,
+  type Call,
+  defineActor,
+} from "./runtime/actor-definition.ts";
+export {
+  type ActorRef,
+  actorRef,
+  type Down,
+  type DownReason,
+  type Messenger,
+  type Protocol,
+} from "./runtime/actor-types.ts";
+export type { SystemEvents, SystemInspection } from "./runtime/actor-events.ts";
+export type { ActorSystem } from "./runtime/actor-system.ts";
+export type { ActorSpec, ChildSpec, SupervisorSpec } from "./runtime/supervisor-spec.ts";
+
+/** Errors. */
+export { ERROR_CODES, type ErrorCode, type ErrorCodeInfo } from "./errors/error-codes.ts";
+export { TroupeError, type TroupeErrorOptions } from "./errors/troupe-error.ts";
+
+/** Clocks, for tests of your own. */
+export { type Clock, systemClock } from "./core/clock.ts";
+export { ManualClock } from "./core/manual-clock.ts";
