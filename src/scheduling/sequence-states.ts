@@ -50,7 +50,6 @@ export class SequenceStates {
     sequence.state = "running";
     sequence.hasEntered = true;
     sequence.numComputed = numCached;
-    if (group.isStarted) return true;
     group.numLookedUpTokens = this.#kv.hasPrefixCache && maxCached > 0 ? sequence.numPromptTokens : 0;
     group.numCachedTokens = Math.min(numCached, sequence.numPromptTokens);
     return true;

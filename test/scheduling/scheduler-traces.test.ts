@@ -135,9 +135,24 @@ test("out of pages: the youngest gives way, and comes back through the prefix ca
   checkAllFree(engine);
 });
 
+test("a newcomer waits until a page is left for each that runs to grow into", () => {
+  const engine = new EngineTrace({ numPages: 4 });
+  engine.add("a", ids(100, 6), { maxTokens: 3 });
+  engine.add("b", ids(200, 6), { maxTokens: 1 });
+  engine.drain();
+  check(
+    engine,
+    `1: a 0+6 [0 1] *
+     2: a 6+1 [0 1] *
+     3: a 7+1 [0 1] *
+     4: b 0+6 [2 3] *`,
+  );
+  assert.equal(engine.scheduler.status().preemptions, 0);
+});
+
 test("cancel in flight: pages stay until the step is committed, no output follows", () => {
   const engine = new EngineTrace();
-  engine.add("a", ids(100, 6), { maxTokens: 3 });
+  engine.add("a", ids(100, 6), { maxTokens: 3, promptLogprobs: 0 });
   engine.add("b", ids(200, 6), { maxTokens: 3 });
   engine.begin();
   assert.ok(engine.scheduler.cancel("a"));
@@ -146,8 +161,8 @@ test("cancel in flight: pages stay until the step is committed, no output follow
   assert.equal(engine.scheduler.status().numFreePages, 12);
   const first = engine.end();
   assert.deepEqual(
-    first.sequences.map(({ requestId }) => requestId),
-    ["b"],
+    [...first.sequences, ...first.started, ...first.prompts].map(({ requestId }) => requestId),
+    ["b", "b"],
   );
   assert.equal(engine.scheduler.status().numFreePages, 14);
   engine.drain();

@@ -56,6 +56,14 @@ test("requests that free slots will take do not count as queued", () => {
   engine.add("e", [5]);
 });
 
+test("a paused request that waits takes no free slot", () => {
+  const engine = new EngineTrace({ maxNumSeqs: 1, maxQueuedRequests: 0 });
+  engine.add("a", [1]);
+  engine.scheduler.pause("a");
+  engine.add("b", [2]);
+  assert.throws(() => engine.add("c", [3]), { code: "queue_full" });
+});
+
 test("an answer ends at an end token, a stop token, max_tokens or the context's end", () => {
   const plain = referenceAnswer(request("a", [1, 2], { maxTokens: 12 }, { seed: 1000 }), 0, {
     vocabSize: 1000,
