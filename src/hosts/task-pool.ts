@@ -124,8 +124,8 @@ export class TaskPool<T extends Tasks<T>> {
 
   #coded(error: unknown, task: string): TroupeError {
     const { name } = this.#options;
-    if (error instanceof DOMException && error.name === "DataCloneError") {
-      const message = `Task ${task} of the ${name} takes or gives what cannot be sent between threads: ${error.message}`;
+    if (error instanceof DOMException && error.name === "DataCloneError" && error.message !== "") {
+      const message = `Task ${task} of the ${name} was given what cannot be sent between threads: ${error.message}`;
       return new TroupeError("internal", message, { cause: error });
     }
     const message = `A worker of the ${name} died during task ${task}: ${reasonOf(error)}`;
@@ -133,6 +133,7 @@ export class TaskPool<T extends Tasks<T>> {
   }
 }
 
+/** A DOMException that killed a worker arrives without its message; the stack still has it. */
 function reasonOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  return error instanceof Error ? error.message || (error.stack ?? error.name) : String(error);
 }

@@ -1,0 +1,75 @@
+import assert from "node:assert/strict";
+import { before, describe, it } from "node:test";
+import { fileURLToPath } from "node:url";
+import { TextModel } from "../../src/text/text-model.ts";
+
+const modelDir = fileURLToPath(new URL("../../models/understudy", import.meta.url));
+const params = { stop: [], includeStopStrInOutput: false, minTokens: 0, skipSpecialTokens: true };
+const chat = { kind: "chat", messages: [{ role: "user", content: "Hello" }] } as const;
+
+describe("text model", () => {
+  let model: TextModel;
+  before(async () => {
+    model = await TextModel.load(modelDir);
+  });
+
+  it("says what it has", () => {
+    assert.equal(model.info.vocabSize, 2048);
+    assert.equal(model.info.hasChatTemplate, true);
+    assert.ok(model.info.maxTokenChars >= "<|endoftext|>".length);
+  });
+
+  it("prepares text, conversations and ids", async () => {
+    const fromChat = await model.prepare(chat, params);
+    assert.equal(fromChat.promptText, "<|im_start|>user\nHello<|im_end|>\n<|im_start|>assistant\n");
+    const fromIds = await model.prepare({ kind: "ids", ids: [...fromChat.promptIds] }, params);
+    assert.deepEqual(fromIds, fromChat);
+    const fromText = await model.prepare({ kind: "text", text: fromChat.promptText }, params);
+    assert.deepEqual(fromText, fromChat);
+  });
+
+  it("tokenizes with the vocabulary's spelling, and back", async () => {
+    const { ids, tokens } = await model.tokenize({ kind: "text", text: "What is 1<|im_end|>" });
+    assert.equal(tokens.length, ids.length);
+    assert.deepEqual([tokens[1], tokens.at(-1)], ["Ġis", "<|im_end|>"]);
+    assert.equal(model.decode(ids, { skipSpecialTokens: false }), "What is 1<|im_end|>");
+    assert.deepEqual((await model.tokenize(chat)).ids.slice(0, 2), [1, 296]);
+  });
+
+  it("encodes a batch in order", async () => {
+    const texts = ["a", "", "Hello"];
+    const lists = await model.encodeBatch(texts, { addSpecialTokens: false });
+    assert.deepEqual(
+      lists.map((ids) => model.decode(ids, params)),
+      texts,
+    );
+  });
+
+  it("advances many answers at once, with text and bytes of log-probabilities, up to the stop string", async () => {
+    const [ids] = await model.encodeBatch(["Yes.No"], { addSpecialTokens: false });
+    const tokenIds = [...ids!];
+    const logprobs = tokenIds.map((tokenId) => ({
+      tokenId,
+      logprob: -1,
+      rank: 1,
+      top: [{ tokenId: 9999, logprob: -2, rank: 2 }],
+    }));
+    const { output } = await model.prepare(chat, { ...params, stop: ["."] });
+    const { output: other } = await model.prepare(chat, params);
+    const [stopped, going] = model.advanceAll([
+      { state: output, tokenIds, finishReason: null, logprobs },
+      { state: other, tokenIds, finishReason: null, logprobs: null },
+    ]);
+    assert.deepEqual([stopped?.text, stopped?.finishReason, stopped?.stopString], ["Yes", "stop", "."]);
+    assert.equal(stopped?.logprobs?.length, stopped?.tokenIds.length);
+    assert.equal(stopped?.logprobs?.map(({ text }) => text).join(""), "Yes.");
+    assert.deepEqual(
+      stopped?.logprobs?.flatMap(({ bytes }) => bytes),
+      [...Buffer.from("Yes.")],
+    );
+    assert.deepEqual(stopped?.logprobs?.[0]?.top, [
+      { tokenId: 9999, logprob: -2, rank: 2, text: "", bytes: [] },
+    ]);
+    assert.deepEqual([going?.text, going?.finishReason, going?.logprobs], ["Yes.No", null, null]);
+  });
+});
