@@ -4,7 +4,7 @@
  * Always in ascending order of token id: the order in which inverse-cdf.ts walks them, whatever selected them.
  */
 import { fastExp } from "./fast-exp.ts";
-import { type MassCut, selectMass } from "./mass-select.ts";
+import { type MassCut, MassSelector } from "./mass-select.ts";
 import { BLOCK_TOKENS, type Scale } from "./softmax.ts";
 
 /** A prefix of the vocabulary sorted by (logit descending, id ascending): logits above, or equal with an id up to lastId. */
@@ -26,8 +26,7 @@ export class Candidates {
   count = 0;
   /** The mass a share is taken of: the candidates', and that of tokens known not to matter and not gathered. */
   total = 0;
-  readonly #permutedKeys: Float64Array;
-  readonly #permutedWeights: Float64Array;
+  readonly #selector: MassSelector;
 
   /** @param capacity vocabSize */
   constructor(capacity: number) {
@@ -35,8 +34,7 @@ export class Candidates {
     this.weights = new Float64Array(capacity);
     this.logWeights = new Float64Array(capacity);
     this.keys = new Float64Array(capacity);
-    this.#permutedKeys = new Float64Array(capacity);
-    this.#permutedWeights = new Float64Array(capacity);
+    this.#selector = new MassSelector(capacity);
   }
 
   /**
@@ -78,12 +76,7 @@ export class Candidates {
    * with the lowest ids. At least one stays.
    */
   keepShare(share: number): void {
-    const { count } = this;
-    for (let i = 0; i < count; i++) {
-      this.#permutedKeys[i] = this.keys[i]!;
-      this.#permutedWeights[i] = this.weights[i]!;
-    }
-    this.#keep(selectMass(this.#permutedKeys, this.#permutedWeights, count, share * this.total));
+    this.#keep(this.#selector.cut(this.keys, this.weights, this.count, share * this.total));
   }
 
   #keep(cut: MassCut): void {

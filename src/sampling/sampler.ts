@@ -99,6 +99,7 @@ export class Sampler {
     logits: Float32Array,
     unusable: UnusableRow[],
   ): (PositionLogprobs | null)[] | null {
+    // With an unusable row the step fails anyway, and not every draw has a token.
     if (unusable.length > 0 || !draws.some(({ state }) => wantsLogprobs(state.params))) return null;
     return draws.map(({ sequence, state, row }, index) => {
       if (!wantsLogprobs(state.params)) return null;
