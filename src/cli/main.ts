@@ -1,0 +1,46 @@
+#!/usr/bin/env node
+/**
+ * The `troupe` command. Everything else is imported after the check of Node's version, so that an older Node says in
+ * one line what it needs instead of failing somewhere inside.
+ */
+import type { CliContext, StopSignal } from "./cli-context.ts";
+
+const NEEDED_MAJOR = 24;
+
+const [major] = process.versions.node.split(".").map(Number);
+if (major === undefined || major < NEEDED_MAJOR) {
+  console.error(
+    `troupe: needs Node.js ${NEEDED_MAJOR} or later, and this is ${process.version} (${process.execPath}). In a checkout, \`npm start\` brings its own.`,
+  );
+  process.exitCode = 1;
+} else {
+  const { runCli } = await import("./run-cli.ts");
+  process.exitCode = await runCli(await createContext());
+}
+
+async function createContext(): Promise<CliContext> {
+  const { readVersion } = await import("./version.ts");
+  const { createServices } = await import("./real-services.ts");
+  const listeners = new Set<(signal: StopSignal) => void>();
+  // A reader that went away (`troupe generate ... | head -1`) is a request to stop, not a failure.
+  process.stdout.on("error", () => {
+    for (const listener of listeners) listener("SIGTERM");
+  });
+  return {
+    args: process.argv.slice(2),
+    cwd: process.cwd(),
+    stdin: process.stdin,
+    stdout: process.stdout,
+    stderr: process.stderr,
+    version: readVersion(),
+    onSignal(listener) {
+      listeners.add(listener);
+      process.on("SIGINT", listener).on("SIGTERM", listener);
+      return () => {
+        listeners.delete(listener);
+        process.off("SIGINT", listener).off("SIGTERM", listener);
+      };
+    },
+    services: createServices(),
+  };
+}
