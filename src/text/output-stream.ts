@@ -53,7 +53,8 @@ export function createOutput(
 ): OutputState {
   const { stop, includeStopStrInOutput, minTokens } = params;
   return {
-    params: { stop: [...stop], includeStopStrInOutput, minTokens },
+    // Half a surrogate pair is no text; it would only match inside a character.
+    params: { stop: stop.filter((text) => text.isWellFormed()), includeStopStrInOutput, minTokens },
     detokenizer: createDetokenizer(tokenizer, promptIds, params),
     stop: NO_TAIL,
     numTokens: 0,

@@ -130,6 +130,11 @@ describe("output stream", () => {
     assert.deepEqual([result.text, result.finishReason, result.stopString], ["a", "stop", "é"]);
   });
 
+  it("never cuts a character for half of it as stop string", async () => {
+    const params = { ...plain, stop: ["\ud83d"], includeStopStrInOutput: true };
+    assert.equal(run(understudy, params, [await encode("a🙂b")], "length").text, "a🙂b");
+  });
+
   it("gives an unfinished character as U+FFFD at the end", async () => {
     const ids = (await encode("🙂")).slice(0, -1);
     assert.equal(run(understudy, plain, [ids], "length").text, "�");

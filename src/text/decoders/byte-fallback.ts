@@ -16,16 +16,19 @@ export function byteFallbackStage(): DecoderStage {
     middle: NO_RUN,
     push(state, tokens) {
       const output: string[] = [];
+      let bytes = "";
       for (const token of tokens) {
         const byte = byteOf(token);
-        if (byte === null) {
-          output.push(...closeRun(state), token);
-          state = NO_RUN;
-        } else {
-          state = extendRun(state, byte, output);
+        if (byte !== null) {
+          bytes += byte;
+          continue;
         }
+        for (const text of closeRun(extendRun(state, bytes, output))) output.push(text);
+        output.push(token);
+        state = NO_RUN;
+        bytes = "";
       }
-      return { state, tokens: output };
+      return { state: extendRun(state, bytes, output), tokens: output };
     },
     flush: closeRun,
     settle: settleRun,
@@ -33,17 +36,22 @@ export function byteFallbackStage(): DecoderStage {
   };
 }
 
-function extendRun(state: StageState, byte: string, output: string[]): StageState {
-  if (state.count === BROKEN) {
-    output.push(REPLACEMENT);
-    return state;
-  }
-  const held = state.held + byte;
-  const status = characterStatus(held.slice(state.count));
-  if (status === "complete") return { count: held.length, held };
-  if (status === "partial") return { count: state.count, held };
-  for (let i = 0; i < held.length; i++) output.push(REPLACEMENT);
+function extendRun(state: StageState, bytes: string, output: string[]): StageState {
+  const numComplete = state.count === BROKEN ? null : completeLength(state.held.slice(state.count) + bytes);
+  if (numComplete !== null) return { count: state.count + numComplete, held: state.held + bytes };
+  for (let i = 0; i < state.held.length + bytes.length; i++) output.push(REPLACEMENT);
   return { count: BROKEN, held: "" };
+}
+
+/** Bytes that make complete characters, when what follows them may become one more; null when it never will. */
+function completeLength(binary: string): number | null {
+  let start = 0;
+  for (let end = 1; end <= binary.length; end++) {
+    const status = characterStatus(binary.slice(start, end));
+    if (status === "invalid") return null;
+    if (status === "complete") start = end;
+  }
+  return start;
 }
 
 function closeRun(state: StageState): readonly string[] {
