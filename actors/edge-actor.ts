@@ -42,7 +42,7 @@ export default defineActor<EdgeProtocol, EdgeArgs, EdgeState>({
     generate,
     async schedulerReady(state, { epoch }, ctx) {
       state.epoch = epoch;
-      for (const request of state.requests.all) await submit(request, ctx);
+      for (const request of state.requests.all) if (request.isActive) await submit(request, ctx);
     },
     async stepDone(state, { epoch, output }, ctx) {
       if (epoch !== state.epoch) return;

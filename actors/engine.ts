@@ -1,15 +1,8 @@
 /**
- * Starts the cast for a configuration and gives it the Engine interface: what the edge server, the command line and
- * programs in the same process talk to.
+ * The cast behind the Engine interface: what the server, the command line and programs in the same process talk to.
  */
-import { basename, resolve } from "node:path";
 import type { TroupeConfig } from "../src/config/config.ts";
 import { TroupeError, toTroupeError } from "../src/errors/troupe-error.ts";
-import { createActorSystem } from "../src/hosts/create-actor-system.ts";
-import { defaultCacheDir } from "../src/model/cache-dir.ts";
-import { compileModel } from "../src/model/compile/compile-model.ts";
-import type { OnProgress } from "../src/model/compile/progress.ts";
-import { readModelFolder } from "../src/model/model-folder.ts";
 import type {
   Engine,
   EngineStatus,
@@ -18,21 +11,10 @@ import type {
   ModelInfo,
 } from "../src/protocol/engine.ts";
 import type { ActorSystem } from "../src/runtime/actor-system.ts";
-import type { LogSink } from "../src/runtime/actor-types.ts";
 import { readStatus } from "../src/scheduling/status-board.ts";
-import { cast, ENGINE } from "./cast.ts";
-import { engineSizes, kvLayout } from "./engine-sizes.ts";
+import { ENGINE } from "./cast.ts";
 import { EDGE, KV_STORE, TOKENIZER_POOL } from "./messages.ts";
-
-/** What else an engine can be given. */
-export interface StartEngineOptions {
-  /** Where the actors' log records go; nowhere when absent. */
-  readonly log?: LogSink;
-  /** Called while the model is read and compiled; not at all when the cache has it. */
-  readonly onProgress?: OnProgress;
-  /** Stops the start; nothing of it remains. */
-  readonly signal?: AbortSignal;
-}
+import { type StartEngineOptions, startCast } from "./start-cast.ts";
 
 /**
  * Compiles the model if need be, starts every actor, and resolves when the first request can run.
@@ -49,55 +31,12 @@ export interface StartEngineOptions {
  * ```
  */
 export async function startEngine(config: TroupeConfig, options: StartEngineOptions = {}): Promise<Engine> {
-  const modelDir = resolve(config.model.path);
-  const folder = await readModelFolder(modelDir);
-  const { dir: compiledDir, model } = await compileModel({
-    modelDir,
-    precision: config.model.precision,
-    cacheDir: config.model.cacheDir ?? defaultCacheDir(),
-    ...(options.onProgress && { onProgress: options.onProgress }),
-    ...(options.signal && { signal: options.signal }),
-  });
-  const sizes = engineSizes(config.engine, model);
-  const { maxNumSeqs, maxNumBatchedTokens, maxQueuedRequests, policy, pageSize, prefixCache } = config.engine;
-  const { numPages, maxLogitRows, maxModelLen, numThreads } = sizes;
-  const { vocabSize } = model;
-  const { eosTokenIds } = folder;
-  const hasTokenizer = !config.model.skipTokenizerInit;
-  const system = createActorSystem(options.log === undefined ? {} : { log: options.log });
-  const kv = { numPages, pageSize, prefixCache };
-  const limits = { maxNumSeqs, maxNumBatchedTokens, maxLogitRows, maxModelLen, maxQueuedRequests, policy };
-  const tree = cast({
-    tokenizerPool: hasTokenizer ? { modelDir, ...config.tokenizer } : null,
-    edge: { hasTokenizer },
-    kvStore: { layouts: [kvLayout(model, config.engine, numPages)], maxLogitRows, vocabSize },
-    modelAgents: [{ rank: 0, compiledDir, model, numThreads, maxNumBatchedTokens }],
-    scheduler: { options: { ...limits, vocabSize, eosTokenIds }, kv, numRanks: 1 },
-    restarts: { maxRestarts: config.engine.maxRestarts, windowMs: config.engine.restartWindowMs },
-  });
-  try {
-    await system.supervise(tree);
-    const text = hasTokenizer ? await system.ask(TOKENIZER_POOL, "info", null) : null;
-    const info: ModelInfo = {
-      names: config.model.servedNames.length > 0 ? config.model.servedNames : [basename(modelDir)],
-      architecture: model.architecture,
-      precision: model.precision,
-      maxModelLen,
-      vocabSize,
-      hasTokenizer,
-      hasChatTemplate: text?.hasChatTemplate ?? false,
-      eosTokenIds,
-      defaultParams: folder.defaultParams,
-      createdAt: Math.floor(Date.now() / 1000),
-    };
-    return await CastEngine.attach(system, info);
-  } catch (error) {
-    await system.shutdown();
-    throw error;
-  }
+  const { system, info } = await startCast(config, options);
+  return await CastEngine.attach(system, info);
 }
 
-class CastEngine implements Engine {
+/** See the module header; `startEngine` makes it. */
+export class CastEngine implements Engine {
   readonly info: ModelInfo;
   readonly #system: ActorSystem;
   #board: SharedArrayBuffer;

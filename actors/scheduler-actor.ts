@@ -5,7 +5,7 @@
 import { KvCache, type KvCacheOptions } from "../src/kv/kv-cache.ts";
 import { type ActorContext, defineActor } from "../src/runtime/actor-definition.ts";
 import { Scheduler, type SchedulerOptions } from "../src/scheduling/scheduler.ts";
-import { writeStatus } from "../src/scheduling/status-board.ts";
+import { StatusWriter } from "../src/scheduling/status-board.ts";
 import { EDGE, KV_STORE, modelAgent, SAMPLER, type SchedulerProtocol } from "./messages.ts";
 
 /** Limits of the scheduler, its pages, and the number of ranks that compute its steps. */
@@ -17,7 +17,7 @@ export interface SchedulerArgs {
 
 interface SchedulerState {
   readonly scheduler: Scheduler;
-  readonly status: SharedArrayBuffer;
+  readonly status: StatusWriter;
   readonly numRanks: number;
   isStepInFlight: boolean;
 }
@@ -29,11 +29,16 @@ export default defineActor<SchedulerProtocol, SchedulerArgs, SchedulerState>({
     const { status } = await ctx.ask(KV_STORE, "attach", null);
     // after init, so that what the edge submits in answer finds this actor started
     ctx.after(0, () => void ctx.tell(EDGE, "schedulerReady", { epoch: ctx.incarnation }));
-    return { scheduler: new Scheduler(options, new KvCache(kv)), status, numRanks, isStepInFlight: false };
+    return {
+      scheduler: new Scheduler(options, new KvCache(kv)),
+      status: new StatusWriter(status),
+      numRanks,
+      isStepInFlight: false,
+    };
   },
   handlers: {
     submit(state, request, ctx) {
-      state.scheduler.add(request);
+      state.scheduler.add(request, { isResubmission: request.resumed !== undefined });
       startStep(state, ctx);
       return null;
     },
@@ -69,5 +74,5 @@ function startStep(state: SchedulerState, ctx: Context): void {
       ctx.tell(SAMPLER, "plan", { epoch, batch: plan.sampling });
     }
   }
-  writeStatus(state.status, state.scheduler.status());
+  state.status.write(state.scheduler.status());
 }

@@ -1,7 +1,8 @@
 /** The public API of Troupe. */
 
 /** Starting an engine and talking to it. */
-export { type StartEngineOptions, startEngine } from "../actors/engine.ts";
+export { startEngine } from "../actors/engine.ts";
+export type { StartEngineOptions } from "../actors/start-cast.ts";
 export type {
   ChatMessage,
   Engine,

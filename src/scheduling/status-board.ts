@@ -1,6 +1,7 @@
 /**
  * The scheduler's figures in shared memory: the scheduler writes after every step, everyone reads without asking.
- * One writer; a reader may see figures of two neighbouring steps, which a gauge can bear.
+ * One writer; a reader may see figures of two neighbouring steps, which a gauge can bear. The board outlives the
+ * scheduler, so that totals go on where a crashed one left them.
  */
 
 /** The figures, in the order they lie in memory. */
@@ -25,12 +26,31 @@ export function createStatusBoard(): SharedArrayBuffer {
   return new SharedArrayBuffer(STATUS_FIELDS.length * Float64Array.BYTES_PER_ELEMENT);
 }
 
-/** Replaces all figures. */
-export function writeStatus(board: SharedArrayBuffer, figures: StatusFigures): void {
-  const cells = new Float64Array(board);
-  STATUS_FIELDS.forEach((field, index) => {
-    cells[index] = figures[field];
-  });
+/** Fields that only grow; the others are momentary. */
+const TOTALS: ReadonlySet<string> = new Set([
+  "promptTokens",
+  "generationTokens",
+  "prefixCacheQueries",
+  "prefixCacheHits",
+  "preemptions",
+  "steps",
+]);
+
+/** Writes the figures of one scheduler, whose totals began at zero, onto a board that others wrote on before it. */
+export class StatusWriter {
+  readonly #cells: Float64Array;
+  readonly #before: Float64Array;
+
+  constructor(board: SharedArrayBuffer) {
+    this.#cells = new Float64Array(board);
+    this.#before = this.#cells.map((value, index) => (TOTALS.has(STATUS_FIELDS[index]!) ? value : 0));
+  }
+
+  write(figures: StatusFigures): void {
+    STATUS_FIELDS.forEach((field, index) => {
+      this.#cells[index] = this.#before[index]! + figures[field];
+    });
+  }
 }
 
 /** Reads all figures; zeros before the first write. */

@@ -1,0 +1,102 @@
+/** Makes everything the cast needs from a configuration, and starts it. */
+import { basename, resolve } from "node:path";
+import type { TroupeConfig } from "../src/config/config.ts";
+import { createActorSystem } from "../src/hosts/create-actor-system.ts";
+import { defaultCacheDir } from "../src/model/cache-dir.ts";
+import { type CompileResult, compileModel } from "../src/model/compile/compile-model.ts";
+import type { OnProgress } from "../src/model/compile/progress.ts";
+import { type ModelFolder, readModelFolder } from "../src/model/model-folder.ts";
+import type { ModelInfo } from "../src/protocol/engine.ts";
+import type { ActorSystem } from "../src/runtime/actor-system.ts";
+import type { LogSink } from "../src/runtime/actor-types.ts";
+import { type CastArgs, cast } from "./cast.ts";
+import { type EngineSizes, engineSizes, kvLayout } from "./engine-sizes.ts";
+import { TOKENIZER_POOL } from "./messages.ts";
+
+/** What else an engine can be given. */
+export interface StartEngineOptions {
+  /** Where the actors' log records go; nowhere when absent. */
+  readonly log?: LogSink;
+  /** Called while the model is read and compiled; not at all when the cache has it. */
+  readonly onProgress?: OnProgress;
+  /** Stops the compilation; nothing of it remains. */
+  readonly signal?: AbortSignal;
+}
+
+/** A cast that runs. */
+export interface StartedCast {
+  readonly system: ActorSystem;
+  readonly info: ModelInfo;
+}
+
+/** @throws TroupeError as `startEngine`; everything that had started is stopped again */
+export async function startCast(config: TroupeConfig, options: StartEngineOptions): Promise<StartedCast> {
+  const modelDir = resolve(config.model.path);
+  const folder = await readModelFolder(modelDir);
+  const compiled = await compileModel({
+    modelDir,
+    precision: config.model.precision,
+    cacheDir: config.model.cacheDir ?? defaultCacheDir(),
+    ...(options.onProgress && { onProgress: options.onProgress }),
+    ...(options.signal && { signal: options.signal }),
+  });
+  const sizes = engineSizes(config.engine, compiled.model);
+  const system = createActorSystem(options.log === undefined ? {} : { log: options.log });
+  try {
+    await system.supervise(cast(castArgs(config, folder, compiled, sizes)));
+    return { system, info: await describe(config, folder, compiled, sizes, system) };
+  } catch (error) {
+    await system.shutdown();
+    throw error;
+  }
+}
+
+function castArgs(
+  config: TroupeConfig,
+  folder: ModelFolder,
+  compiled: CompileResult,
+  sizes: EngineSizes,
+): CastArgs {
+  const { dir: compiledDir, model } = compiled;
+  const { vocabSize } = model;
+  const { maxNumSeqs, maxNumBatchedTokens, maxQueuedRequests, policy, pageSize, prefixCache } = config.engine;
+  const { numPages, maxLogitRows, maxModelLen, numThreads } = sizes;
+  const hasTokenizer = !config.model.skipTokenizerInit;
+  const limits = { maxNumSeqs, maxNumBatchedTokens, maxLogitRows, maxModelLen, maxQueuedRequests };
+  const { eosTokenIds } = folder;
+  return {
+    tokenizerPool: hasTokenizer ? { modelDir: folder.dir, ...config.tokenizer } : null,
+    edge: { hasTokenizer },
+    kvStore: { layouts: [kvLayout(model, config.engine, numPages)], maxLogitRows, vocabSize },
+    modelAgents: [{ rank: 0, compiledDir, model, numThreads, maxNumBatchedTokens }],
+    scheduler: {
+      options: { ...limits, policy, vocabSize, eosTokenIds },
+      kv: { numPages, pageSize, prefixCache },
+      numRanks: 1,
+    },
+    restarts: { maxRestarts: config.engine.maxRestarts, windowMs: config.engine.restartWindowMs },
+  };
+}
+
+async function describe(
+  config: TroupeConfig,
+  folder: ModelFolder,
+  { model }: CompileResult,
+  { maxModelLen }: EngineSizes,
+  system: ActorSystem,
+): Promise<ModelInfo> {
+  const { servedNames, skipTokenizerInit } = config.model;
+  const text = skipTokenizerInit ? null : await system.ask(TOKENIZER_POOL, "info", null);
+  return {
+    names: servedNames.length > 0 ? servedNames : [basename(folder.dir)],
+    architecture: model.architecture,
+    precision: model.precision,
+    maxModelLen,
+    vocabSize: model.vocabSize,
+    hasTokenizer: text !== null,
+    hasChatTemplate: text?.hasChatTemplate ?? false,
+    eosTokenIds: folder.eosTokenIds,
+    defaultParams: folder.defaultParams,
+    createdAt: Math.floor(Date.now() / 1000),
+  };
+}
