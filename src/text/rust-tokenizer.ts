@@ -15,7 +15,10 @@ const ROOT = z.object({
   added_tokens: z
     .array(z.object({ id: z.int().min(0), content: z.string(), special: z.boolean().default(false) }))
     .default([]),
-  model: z.object({ vocab: z.union([z.record(z.string(), z.number()), z.array(z.unknown())]) }),
+  // Its entries, up to some 200,000, are the library's to check.
+  model: z.object({
+    vocab: z.custom<Readonly<Record<string, unknown>>>(isObject, "must be an object or a list"),
+  }),
   decoder: z.unknown(),
 });
 type Root = z.infer<typeof ROOT>;
@@ -130,4 +133,8 @@ function longestToken({ model, added_tokens: added }: Root): number {
   else for (const token in model.vocab) see(token);
   for (const token of added) see(token.content);
   return longest;
+}
+
+function isObject(value: unknown): boolean {
+  return typeof value === "object" && value !== null;
 }
