@@ -71,6 +71,8 @@ export class GenerationCollector {
     }
     answer.text += event.text;
     answer.tokenIds.push(...event.tokenIds);
-    if (event.logprobs !== null) (answer.logprobs ??= []).push(...event.logprobs);
+    if (event.logprobs === null) return;
+    answer.logprobs ??= [];
+    answer.logprobs.push(...event.logprobs);
   }
 }

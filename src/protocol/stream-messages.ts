@@ -94,8 +94,10 @@ export function idOf(message: unknown): string | null {
 
 /** @throws TroupeError `invalid_request` or `unsupported`, naming the field. */
 export function readClientMessage(message: unknown, info: ModelInfo): ClientMessage {
-  const type = typeof message === "object" && message !== null && "type" in message ? message.type : undefined;
-  if (type === "cancel") return parse(cancelSchema, message, { code: "invalid_request", what: "cancel message" });
+  const type =
+    typeof message === "object" && message !== null && "type" in message ? message.type : undefined;
+  if (type === "cancel")
+    return parse(cancelSchema, message, { code: "invalid_request", what: "cancel message" });
   if (type !== "generate") throw unknownType(type);
   const wire = parse(generateSchema, message, { code: "invalid_request", what: "generate message" });
   const fields = {
@@ -104,7 +106,14 @@ export function readClientMessage(message: unknown, info: ModelInfo): ClientMess
     ...(wire.logprobs == null ? {} : { logprobs: wire.logprobs }),
   };
   const withTokenIds = wire.return_token_ids ?? false;
-  return { type, id: wire.id, model: wire.model ?? null, prompt: readPrompt(wire, info), fields, withTokenIds };
+  return {
+    type,
+    id: wire.id,
+    model: wire.model ?? null,
+    prompt: readPrompt(wire, info),
+    fields,
+    withTokenIds,
+  };
 }
 
 /** A piece of an answer; undefined when there is nothing to show yet. */

@@ -2,6 +2,9 @@
 import type { Clock } from "../core/clock.ts";
 import { TroupeError } from "../errors/troupe-error.ts";
 
+/** How long a client may take to read that its request was cut. */
+export const CUT_GRACE_MS = 1_000;
+
 /** Ends one request early. */
 export type Cut = (reason: TroupeError) => void;
 
@@ -32,7 +35,10 @@ export class ActiveWork {
    */
   add(cut: Cut): () => void {
     if (this.#isClosing)
-      throw new TroupeError("not_ready", "The server is stopping and takes no new requests. Retry elsewhere or later.");
+      throw new TroupeError(
+        "not_ready",
+        "The server is stopping and takes no new requests. Retry elsewhere or later.",
+      );
     this.#cuts.add(cut);
     return () => {
       if (this.#cuts.delete(cut) && this.#cuts.size === 0) this.#onEmpty?.();
@@ -46,13 +52,18 @@ export class ActiveWork {
     const empty = new Promise<void>((resolve) => {
       this.#onEmpty = resolve;
     });
-    const timer = this.#clock.schedule(drainMs, () => this.#cutAll());
+    const cut = this.#clock.schedule(drainMs, () => this.#cutAll());
+    const giveUp = this.#clock.schedule(drainMs + CUT_GRACE_MS, () => this.#onEmpty?.());
     await empty;
-    timer.cancel();
+    cut.cancel();
+    giveUp.cancel();
   }
 
   #cutAll(): void {
-    const reason = new TroupeError("not_ready", "The server is stopping and the time to finish is over. Retry.");
+    const reason = new TroupeError(
+      "not_ready",
+      "The server is stopping and the time to finish is over. Retry.",
+    );
     for (const cut of [...this.#cuts]) cut(reason);
   }
 }

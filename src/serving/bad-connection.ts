@@ -17,7 +17,9 @@ export function endBadConnection(error: NodeJS.ErrnoException, socket: Socket, l
     return;
   }
   const status = STATUSES[code] ?? 400;
-  socket.end(toRawResponse(status, `The connection sent no valid HTTP request (${code}).`, "invalid_request"));
+  socket.end(
+    toRawResponse(status, `The connection sent no valid HTTP request (${code}).`, "invalid_request"),
+  );
 }
 
 /** A whole HTTP response with an error object, for sockets that have no response object. */

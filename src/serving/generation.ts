@@ -3,7 +3,11 @@
  * events, meters them, and cancels what is left when the consumer leaves.
  */
 import { invariant, TroupeError, toTroupeError } from "../errors/troupe-error.ts";
-import { GenerationCollector, type CollectedGeneration, type PromptEvent } from "../protocol/collected-generation.ts";
+import {
+  GenerationCollector,
+  type CollectedGeneration,
+  type PromptEvent,
+} from "../protocol/collected-generation.ts";
 import type { Engine, GenerateRequest, GenerationEvent } from "../protocol/engine.ts";
 import { mergeStreams } from "./merge-streams.ts";
 import type { Metrics } from "./metrics.ts";
@@ -42,12 +46,14 @@ export async function startGeneration(
   const stop = new AbortController();
   const options = { signal: AbortSignal.any([signal, stop.signal]) };
   const meters = requests.map(() => context.metrics.meterRequest());
-  const iterators = requests.map((request) => context.engine.generate(request, options)[Symbol.asyncIterator]());
+  const iterators = requests.map((request) =>
+    context.engine.generate(request, options)[Symbol.asyncIterator](),
+  );
   try {
     const prompts = await Promise.all(iterators.map(firstEvent));
     return { prompts, events: remainingEvents(iterators, meters, stop) };
   } catch (thrown) {
-    stop.abort(thrown);
+    cancel(iterators, stop, thrown);
     fail(meters, thrown);
     throw thrown;
   }
@@ -82,12 +88,24 @@ async function* remainingEvents(
     failure = thrown;
     throw thrown;
   } finally {
-    // Aborting, not return(): a generator that is waiting takes return() only after its next event.
     if (failure !== null) {
-      stop.abort(failure);
+      cancel(iterators, stop, failure);
       fail(meters, failure);
     }
   }
+}
+
+/**
+ * The signal reaches a generator that waits for its next event, return() one that waits to be asked. Nobody waits for
+ * them to end.
+ */
+function cancel(
+  iterators: readonly AsyncIterator<GenerationEvent>[],
+  stop: AbortController,
+  reason: unknown,
+): void {
+  stop.abort(reason);
+  for (const iterator of iterators) iterator.return?.().catch(() => undefined);
 }
 
 function fail(meters: readonly RequestMeter[], thrown: unknown): void {

@@ -8,13 +8,22 @@ import type { Route } from "./http-exchange.ts";
 const RETRY_AFTER_SECONDS = "1";
 
 const FRAMEWORK_CODES: Readonly<Record<string, { readonly code: ErrorCode; readonly message: string }>> = {
-  FST_ERR_CTP_BODY_TOO_LARGE: { code: "payload_too_large", message: "The body is larger than server.maxBodyBytes" },
+  FST_ERR_CTP_BODY_TOO_LARGE: {
+    code: "payload_too_large",
+    message: "The body is larger than server.maxBodyBytes",
+  },
   FST_ERR_CTP_INVALID_MEDIA_TYPE: {
     code: "unsupported_media_type",
     message: "The body must be JSON: send the header Content-Type: application/json",
   },
-  FST_ERR_CTP_EMPTY_JSON_BODY: { code: "invalid_json", message: "The body is empty; it must be a JSON object" },
-  FST_ERR_CTP_INVALID_CONTENT_LENGTH: { code: "invalid_request", message: "The body is not as long as Content-Length says" },
+  FST_ERR_CTP_EMPTY_JSON_BODY: {
+    code: "invalid_json",
+    message: "The body is empty; it must be a JSON object",
+  },
+  FST_ERR_CTP_INVALID_CONTENT_LENGTH: {
+    code: "invalid_request",
+    message: "The body is not as long as Content-Length says",
+  },
   FST_ERR_CTP_INVALID_JSON_BODY: { code: "invalid_json", message: "The body is not JSON" },
   FST_ERR_BAD_URL: { code: "not_found", message: "The address is not a valid URL" },
   FST_ERR_MAX_PARAM_LENGTH: { code: "not_found", message: "The address is too long" },
@@ -26,7 +35,8 @@ export function readHttpError(thrown: unknown): TroupeError | undefined {
   if (!(thrown instanceof Error)) return undefined;
   const { code = "", statusCode } = thrown as { readonly code?: string; readonly statusCode?: number };
   const known = FRAMEWORK_CODES[code];
-  if (known !== undefined) return new TroupeError(known.code, `${known.message}. (${thrown.message})`, { cause: thrown });
+  if (known !== undefined)
+    return new TroupeError(known.code, `${known.message}. (${thrown.message})`, { cause: thrown });
   if (thrown instanceof SyntaxError && statusCode === 400)
     return new TroupeError("invalid_json", `The body is not JSON: ${thrown.message}.`, { cause: thrown });
   if (statusCode !== undefined && statusCode >= 400 && statusCode < 500)
@@ -36,8 +46,12 @@ export function readHttpError(thrown: unknown): TroupeError | undefined {
 
 /** An address without a route. */
 export function unknownRoute(method: string, path: string, routes: readonly Route[]): TroupeError {
-  const near = nearestName(path, routes.map((route) => route.path));
-  const hint = near === undefined ? `Routes: ${routes.map((route) => route.path).join(", ")}.` : `Did you mean ${near}?`;
+  const near = nearestName(
+    path,
+    routes.map((route) => route.path),
+  );
+  const hint =
+    near === undefined ? `Routes: ${routes.map((route) => route.path).join(", ")}.` : `Did you mean ${near}?`;
   return new TroupeError("not_found", `There is no ${method} ${path.slice(0, 200)}. ${hint}`);
 }
 

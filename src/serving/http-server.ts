@@ -9,8 +9,9 @@ import type { ServerConfig } from "../config/config.ts";
 import { TroupeError } from "../errors/troupe-error.ts";
 import { toErrorObject } from "../protocol/openai/error-object.ts";
 import { endBadConnection } from "./bad-connection.ts";
+import { toClientError } from "./client-error.ts";
 import type { HttpReply, Route } from "./http-exchange.ts";
-import { errorHeaders, readHttpError, unknownRoute } from "./http-errors.ts";
+import { errorHeaders, unknownRoute } from "./http-errors.ts";
 import { toListenError } from "./listen-error.ts";
 import type { ServingContext } from "./serving-context.ts";
 import { writeSse } from "./sse-writer.ts";
@@ -81,7 +82,11 @@ function addMethodGuards(app: FastifyInstance, routes: readonly Route[]): void {
     const own = routes.filter((route) => route.path === path).map((route) => route.method);
     const allowed: string[] = [...own, ...(own.includes("GET") ? ["HEAD"] : []), "OPTIONS"];
     const allow = allowed.join(", ");
-    app.route({ method: "OPTIONS", url: path, handler: (_, reply) => reply.code(204).header("allow", allow).send() });
+    app.route({
+      method: "OPTIONS",
+      url: path,
+      handler: (_, reply) => reply.code(204).header("allow", allow).send(),
+    });
     app.route({
       method: METHODS.filter((method) => !allowed.includes(method)),
       url: path,
@@ -114,8 +119,11 @@ async function serve(
     if (answer.kind !== "events") return sendReply(reply, answer);
     reply.hijack();
     copyHeaders(reply);
-    const explain = (thrown: unknown): TroupeError | null => explainFailure(context, thrown, abort.signal, request.id);
-    await writeSse(reply.raw, answer.frames, { maxBufferedBytes: config.maxBufferedBytes, signal: abort.signal, explain });
+    await writeSse(reply.raw, answer.frames, {
+      maxBufferedBytes: config.maxBufferedBytes,
+      signal: abort.signal,
+      explain: (thrown) => toClientError(context.logger, thrown, request.id),
+    });
     return reply;
   } catch (thrown) {
     return sendError(context, abort.signal.aborted ? abort.signal.reason : thrown, request, reply);
@@ -124,7 +132,10 @@ async function serve(
 
 function sendReply(reply: FastifyReply, answer: Exclude<HttpReply, { kind: "events" }>): FastifyReply {
   if (answer.kind === "text") return reply.type(answer.contentType).send(answer.body);
-  return reply.code(answer.status ?? 200).type("application/json").send(JSON.stringify(answer.body));
+  return reply
+    .code(answer.status ?? 200)
+    .type("application/json")
+    .send(JSON.stringify(answer.body));
 }
 
 function sendError(
@@ -133,7 +144,7 @@ function sendError(
   request: FastifyRequest,
   reply: FastifyReply,
 ): FastifyReply {
-  const error = readHttpError(thrown) ?? reportBug(context, thrown, request.id);
+  const error = toClientError(context.logger, thrown, request.id);
   if (context.work.isClosing) reply.header("connection", "close");
   return reply
     .code(error.status)
@@ -142,25 +153,12 @@ function sendError(
     .send(JSON.stringify({ error: toErrorObject(error) }));
 }
 
-/** @returns what a client that still listens is told in the middle of its stream. */
-function explainFailure(
-  context: ServingContext,
-  thrown: unknown,
-  signal: AbortSignal,
-  requestId: string,
-): TroupeError | null {
-  const error = readHttpError(signal.aborted ? signal.reason : thrown) ?? reportBug(context, thrown, requestId);
-  return signal.aborted && error.code === "cancelled" ? null : error;
-}
-
-/** The stack goes to the log; the client gets the id to look for. */
-function reportBug(context: ServingContext, thrown: unknown, requestId: string): TroupeError {
-  context.logger.error({ err: thrown, requestId }, "a request failed by a bug");
-  return new TroupeError("internal", `Internal error; the server's log has it under request ${requestId}.`, { cause: thrown });
-}
-
 /** Counts and logs the request when its response is over, however it ended. */
-function observe({ clock, logger, metrics, work }: ServingContext, request: FastifyRequest, reply: FastifyReply): void {
+function observe(
+  { clock, logger, metrics, work }: ServingContext,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): void {
   const startMs = clock.now();
   reply.header("x-request-id", request.id);
   if (work.isClosing) reply.header("connection", "close");
@@ -169,7 +167,13 @@ function observe({ clock, logger, metrics, work }: ServingContext, request: Fast
     const route = request.routeOptions.url ?? "none";
     metrics.countHttpRequest(request.method, route, status);
     const durationMs = Math.round(clock.now() - startMs);
-    const fields = { requestId: request.id, method: request.method, path: pathOf(request), status, durationMs };
+    const fields = {
+      requestId: request.id,
+      method: request.method,
+      path: pathOf(request),
+      status,
+      durationMs,
+    };
     // Probes and scrapes come every few seconds and say nothing new.
     logger[request.method === "POST" || status >= 400 ? "info" : "debug"](fields, "request");
   });
@@ -191,7 +195,10 @@ function readRequestId(header: string | string[] | undefined): string | undefine
   return typeof header === "string" && /^[\x21-\x7e]{1,128}$/.test(header) ? header : undefined;
 }
 
-async function listen(app: FastifyInstance, { host, port }: ServerConfig): Promise<{ readonly port: number }> {
+async function listen(
+  app: FastifyInstance,
+  { host, port }: ServerConfig,
+): Promise<{ readonly port: number }> {
   try {
     await app.listen({ host, port });
   } catch (thrown) {

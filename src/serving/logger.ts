@@ -33,7 +33,10 @@ export interface LoggerOptions {
  * ```
  */
 export function createLogger(config: LogConfig, options: LoggerOptions = {}): Logger {
-  return pino({ level: config.level, base: null, timestamp: pino.stdTimeFunctions.epochTime }, sink(config, options));
+  return pino(
+    { level: config.level, base: null, timestamp: pino.stdTimeFunctions.epochTime },
+    sink(config, options),
+  );
 }
 
 function sink(config: LogConfig, options: LoggerOptions): DestinationStream {

@@ -17,7 +17,9 @@ type Arrival<T> =
  * Promise.race over all streams would leave one more reaction on every slow stream's promise for each item of a fast
  * one; the list of arrivals does not grow.
  */
-export async function* mergeStreams<T>(iterators: readonly AsyncIterator<T>[]): AsyncGenerator<MergedItem<T>> {
+export async function* mergeStreams<T>(
+  iterators: readonly AsyncIterator<T>[],
+): AsyncGenerator<MergedItem<T>> {
   const arrivals: Arrival<T>[] = [];
   let wake: (() => void) | null = null;
   const arrive = (arrival: Arrival<T>): void => {

@@ -115,7 +115,11 @@ export class Metrics {
     };
     add("vllm:prompt_tokens_total", "Prompt tokens computed.", "promptTokens");
     add("vllm:generation_tokens_total", "Tokens generated.", "generationTokens");
-    add("vllm:prefix_cache_queries_total", "Prompt tokens looked up in the prefix cache.", "prefixCacheQueries");
+    add(
+      "vllm:prefix_cache_queries_total",
+      "Prompt tokens looked up in the prefix cache.",
+      "prefixCacheQueries",
+    );
     add("vllm:prefix_cache_hits_total", "Prompt tokens found in the prefix cache.", "prefixCacheHits");
     add("vllm:num_preemptions_total", "Sequences that gave way and were recomputed.", "preemptions");
     add("troupe:engine_steps_total", "Steps of the engine.", "steps");
@@ -153,7 +157,11 @@ export class Metrics {
       REQUEST_SECONDS,
     );
     const promptTokens = histogram("vllm:request_prompt_tokens", "Prompt tokens of a request.", TOKENS);
-    const outputTokens = histogram("vllm:request_generation_tokens", "Tokens generated for a request.", TOKENS);
+    const outputTokens = histogram(
+      "vllm:request_generation_tokens",
+      "Tokens generated for a request.",
+      TOKENS,
+    );
     return {
       firstToken: (seconds) => firstToken.observe(seconds),
       outputToken: (seconds) => outputToken.observe(seconds),

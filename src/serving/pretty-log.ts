@@ -16,7 +16,8 @@ export function formatLogLine(line: string, useColor: boolean): string {
   const { level, time, msg, err, ...fields } = JSON.parse(line) as Readonly<Record<string, unknown>>;
   const { name, color } = LEVELS.find((entry) => Number(level) >= entry.number) ?? LEVELS[3];
   const clock = new Date(Number(time)).toISOString().slice(11, 23);
-  const paint = (style: string, text: string): string => (useColor && text !== "" ? style + text + RESET : text);
+  const paint = (style: string, text: string): string =>
+    useColor && text !== "" ? style + text + RESET : text;
   const pairs = Object.entries(fields).map(([key, value]) => `${key}=${show(value)}`);
   const parts = [paint(FAINT, clock), paint(color, name), String(msg ?? ""), paint(FAINT, pairs.join(" "))];
   return `${parts.join(" ").trimEnd()}${showError(err)}\n`;

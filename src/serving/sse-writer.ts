@@ -25,8 +25,8 @@ export interface SseOptions {
   readonly maxBufferedBytes: number;
   /** Aborted when the client has gone away or the server cuts the response. */
   readonly signal: AbortSignal;
-  /** What a thrown value means to the client; null when the client is gone and nobody reads it. */
-  readonly explain: (thrown: unknown) => TroupeError | null;
+  /** What a thrown value means to the client. */
+  readonly explain: (thrown: unknown) => TroupeError;
 }
 
 /**
@@ -52,8 +52,9 @@ export async function writeSse(
       options.signal.throwIfAborted();
     }
   } catch (thrown) {
-    const error = options.explain(thrown);
-    if (error !== null) response.write(toSseFrame({ error: toErrorObject(error) }));
+    if (response.destroyed) return;
+    const error = options.explain(options.signal.aborted ? options.signal.reason : thrown);
+    response.write(toSseFrame({ error: toErrorObject(error) }));
   } finally {
     options.signal.removeEventListener("abort", unblock);
     response.end();

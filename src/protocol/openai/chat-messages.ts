@@ -69,7 +69,10 @@ function parseArguments(call: unknown): unknown {
   const { function: called } = (call ?? {}) as { readonly function?: { readonly arguments?: unknown } };
   if (typeof called?.arguments !== "string") return call;
   try {
-    return { ...(call as object), function: { ...called, arguments: JSON.parse(called.arguments) as unknown } };
+    return {
+      ...(call as object),
+      function: { ...called, arguments: JSON.parse(called.arguments) as unknown },
+    };
   } catch {
     return call; // Models do produce broken arguments; the template gets them as they were.
   }

@@ -1,5 +1,10 @@
 /** `POST /v1/chat/completions`, the response: whole or as chunks, in OpenAI's order (role, content, finish, usage). */
-import type { AnswerEvent, CollectedAnswer, CollectedGeneration, PromptEvent } from "../collected-generation.ts";
+import type {
+  AnswerEvent,
+  CollectedAnswer,
+  CollectedGeneration,
+  PromptEvent,
+} from "../collected-generation.ts";
 import type { Usage } from "../engine.ts";
 import type { ChatRequest } from "./chat-request.ts";
 import { type Responder, type ResponseHead, toFinishReason } from "./responder.ts";
@@ -23,9 +28,13 @@ export class ChatResponder implements Responder {
     const prompt = generations[0]?.prompt;
     return {
       ...this.#common("chat.completion"),
-      choices: generations.flatMap(({ answers }) => answers.map((answer, index) => this.#choice(index, answer))),
+      choices: generations.flatMap(({ answers }) =>
+        answers.map((answer, index) => this.#choice(index, answer)),
+      ),
       usage: toWireUsage(sumUsage(generations.map((generation) => generation.usage))),
-      ...(this.#request.withPromptLogprobs && { prompt_logprobs: toPromptLogprobs(prompt?.promptLogprobs ?? []) }),
+      ...(this.#request.withPromptLogprobs && {
+        prompt_logprobs: toPromptLogprobs(prompt?.promptLogprobs ?? []),
+      }),
       ...(this.#request.withTokenIds && { prompt_token_ids: prompt?.promptIds }),
     };
   }

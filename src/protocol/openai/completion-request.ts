@@ -55,7 +55,9 @@ export function readCompletionRequest(body: unknown, model: ModelInfo): Completi
     // The engine always draws; the one token of a prompt-only request is dropped from the response.
     maxTokens: promptOnly ? 1 : (wire.max_tokens ?? DEFAULT_COMPLETION_TOKENS),
     ...(wire.logprobs == null ? {} : { logprobs: wire.logprobs }),
-    ...(echo && wire.logprobs != null && wire.prompt_logprobs == null ? { promptLogprobs: wire.logprobs } : {}),
+    ...(echo && wire.logprobs != null && wire.prompt_logprobs == null
+      ? { promptLogprobs: wire.logprobs }
+      : {}),
   };
   return {
     model: wire.model ?? null,
@@ -73,7 +75,10 @@ export function readCompletionRequest(body: unknown, model: ModelInfo): Completi
 }
 
 /** @throws TroupeError `invalid_request`: the stream has no place for them. */
-export function refuseStreamedPromptLogprobs(stream: StreamOptions, promptLogprobs: number | null | undefined): void {
+export function refuseStreamedPromptLogprobs(
+  stream: StreamOptions,
+  promptLogprobs: number | null | undefined,
+): void {
   if (!stream.isStreamed || promptLogprobs == null) return;
   const message = '"prompt_logprobs" cannot be streamed. Leave out "stream", or use "echo" with "logprobs".';
   throw new TroupeError("invalid_request", message, { details: { param: "prompt_logprobs" } });

@@ -1,5 +1,10 @@
 /** `POST /v1/completions`, the response: whole or as chunks. Choices are numbered promptIndex * n + answer. */
-import type { AnswerEvent, CollectedAnswer, CollectedGeneration, PromptEvent } from "../collected-generation.ts";
+import type {
+  AnswerEvent,
+  CollectedAnswer,
+  CollectedGeneration,
+  PromptEvent,
+} from "../collected-generation.ts";
 import type { TextLogprobs, Usage } from "../engine.ts";
 import type { CompletionRequest } from "./completion-request.ts";
 import { type Responder, type ResponseHead, toFinishReason } from "./responder.ts";
@@ -82,7 +87,10 @@ export class CompletionResponder implements Responder {
       finish_reason: promptOnly ? "length" : toFinishReason(answer.finishReason),
       stop_reason: promptOnly ? null : answer.stopReason,
       ...(withPromptLogprobs && { prompt_logprobs: toPromptLogprobs(prompt.promptLogprobs ?? []) }),
-      ...(withTokenIds && { prompt_token_ids: prompt.promptIds, token_ids: promptOnly ? [] : answer.tokenIds }),
+      ...(withTokenIds && {
+        prompt_token_ids: prompt.promptIds,
+        token_ids: promptOnly ? [] : answer.tokenIds,
+      }),
     };
   }
 
@@ -100,7 +108,10 @@ export class CompletionResponder implements Responder {
   #echoLogprobs(prompt: PromptEvent): CompletionLogprobs | null {
     const { echo, fields } = this.#request;
     if (!echo || fields.logprobs == null || prompt.promptLogprobs === null) return null;
-    const scored = prompt.promptLogprobs.reduce((length, position) => length + (position?.text.length ?? 0), 0);
+    const scored = prompt.promptLogprobs.reduce(
+      (length, position) => length + (position?.text.length ?? 0),
+      0,
+    );
     const text = prompt.promptText ?? "";
     // The first token has no entry; its text is what the others leave of the prompt.
     return toCompletionLogprobs(prompt.promptLogprobs, 0, text.slice(0, Math.max(0, text.length - scored)));
@@ -112,8 +123,8 @@ export class CompletionResponder implements Responder {
   }
 
   #choiceAt(index: number): OpenChoice {
-    let choice = this.#choices.get(index);
-    if (choice === undefined) this.#choices.set(index, (choice = { offset: 0, numTokens: 0 }));
+    const choice = this.#choices.get(index) ?? { offset: 0, numTokens: 0 };
+    this.#choices.set(index, choice);
     return choice;
   }
 

@@ -16,7 +16,10 @@ export interface WireModel {
 }
 
 /** All names that requests may use. */
-export function toModelList(info: ModelInfo): { readonly object: "list"; readonly data: readonly WireModel[] } {
+export function toModelList(info: ModelInfo): {
+  readonly object: "list";
+  readonly data: readonly WireModel[];
+} {
   return { object: "list", data: info.names.map((name) => toModel(info, name)) };
 }
 

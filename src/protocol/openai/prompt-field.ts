@@ -18,7 +18,8 @@ export interface PromptOptions {
  */
 export function readPrompts(value: unknown, options: PromptOptions): Prompt[] {
   if (typeof value === "string") return [toTextPrompt(value, options)];
-  if (!Array.isArray(value)) throw invalid("prompt", "expected a string, a list of token ids, or a list of either", value);
+  if (!Array.isArray(value))
+    throw invalid("prompt", "expected a string, a list of token ids, or a list of either", value);
   if (value.length === 0) throw invalid("prompt", "expected at least one prompt", value);
   if (typeof value[0] === "number") return [readIds(value, "prompt", options.vocabSize)];
   if (value.length > MAX_PROMPTS)
@@ -47,7 +48,8 @@ function toTextPrompt(text: string, options: PromptOptions): Prompt {
 }
 
 function invalid(param: string, expectation: string, value: unknown): TroupeError {
-  const got = typeof value === "object" && value !== null ? (Array.isArray(value) ? "a list" : "an object") : value;
+  const got =
+    typeof value === "object" && value !== null ? (Array.isArray(value) ? "a list" : "an object") : value;
   const message = `"${param}": ${expectation} (got ${Array.isArray(value) && value.length === 0 ? "an empty list" : String(got)})`;
   return new TroupeError("invalid_request", message, { details: { param } });
 }

@@ -27,9 +27,7 @@ export const samplingShape = {
   seed: integer,
   n: integer,
   best_of: integer,
-  stop: z
-    .custom<string | readonly string[]>(isStop, "expected a string or a list of strings")
-    .nullish(),
+  stop: z.custom<string | readonly string[]>(isStop, "expected a string or a list of strings").nullish(),
   stop_token_ids: z.array(z.int()).nullish(),
   include_stop_str_in_output: flag,
   ignore_eos: flag,
@@ -77,14 +75,18 @@ export function wireName(field: string): string {
 }
 
 /** Drops fields that are null or undefined. */
-export function withoutAbsent(fields: {
-  readonly [Key in keyof SamplingParams]?: SamplingParams[Key] | null | undefined;
-}): SamplingFields {
+export function withoutAbsent(
+  fields: {
+    readonly [Key in keyof SamplingParams]?: SamplingParams[Key] | null | undefined;
+  },
+): SamplingFields {
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => value != null));
 }
 
 function isStop(value: unknown): boolean {
-  return typeof value === "string" || (Array.isArray(value) && value.every((item) => typeof item === "string"));
+  return (
+    typeof value === "string" || (Array.isArray(value) && value.every((item) => typeof item === "string"))
+  );
 }
 
 function readLogitBias(wire: Readonly<Record<string, number>>): Map<number, number> {

@@ -56,7 +56,10 @@ export function toleratedShape(unsupported: UnsupportedFields): Record<string, z
 /**
  * @throws TroupeError `unsupported` naming the first unsupported field that asks for something.
  */
-export function refuseUnsupported(body: Readonly<Record<string, unknown>>, unsupported: UnsupportedFields): void {
+export function refuseUnsupported(
+  body: Readonly<Record<string, unknown>>,
+  unsupported: UnsupportedFields,
+): void {
   for (const [name, neutral] of Object.entries(unsupported)) {
     const value = body[name];
     if (value == null || neutral.some((allowed) => isSame(value, allowed))) continue;

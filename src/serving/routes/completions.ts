@@ -17,7 +17,11 @@ export function completionsRoute(context: ServingContext): Route {
       const model = checkModel(context, request.model);
       const params = toSamplingParams(context, request.fields, wireName);
       const id = `cmpl-${context.newId()}`;
-      const requests = request.prompts.map((prompt, index) => ({ requestId: `${id}-${index}`, prompt, params }));
+      const requests = request.prompts.map((prompt, index) => ({
+        requestId: `${id}-${index}`,
+        prompt,
+        params,
+      }));
       const head = { id, model, created: context.unixSeconds(), n: params.n };
       const responder = new CompletionResponder(request, head);
       return respond(context, { requests, responder, isStreamed: request.stream.isStreamed }, signal);

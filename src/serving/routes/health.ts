@@ -34,5 +34,10 @@ export function readyRoute({ engine, work }: ServingContext): Route {
 
 /** The version of this package. */
 export function versionRoute({ version }: ServingContext): Route {
-  return { method: "GET", path: "/version", isWork: false, handle: () => ({ kind: "json", body: { version } }) };
+  return {
+    method: "GET",
+    path: "/version",
+    isWork: false,
+    handle: () => ({ kind: "json", body: { version } }),
+  };
 }

@@ -13,8 +13,12 @@ export function streamRoute({ work }: ServingContext): Route {
     path: STREAM_PATH,
     isWork: false,
     handle() {
-      if (work.isClosing) throw new TroupeError("not_ready", "The server is stopping and takes no new connections.");
-      throw new TroupeError("invalid_request", `${STREAM_PATH} speaks WebSocket: connect to it with a ws:// address.`);
+      if (work.isClosing)
+        throw new TroupeError("not_ready", "The server is stopping and takes no new connections.");
+      throw new TroupeError(
+        "invalid_request",
+        `${STREAM_PATH} speaks WebSocket: connect to it with a ws:// address.`,
+      );
     },
   };
 }

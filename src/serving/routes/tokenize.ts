@@ -1,5 +1,9 @@
 /** `POST /tokenize` and `POST /detokenize`. */
-import { readDetokenizeRequest, readTokenizeRequest, toTokenizeResponse } from "../../protocol/openai/tokenize.ts";
+import {
+  readDetokenizeRequest,
+  readTokenizeRequest,
+  toTokenizeResponse,
+} from "../../protocol/openai/tokenize.ts";
 import type { Route } from "../http-exchange.ts";
 import { checkModel, type ServingContext } from "../serving-context.ts";
 

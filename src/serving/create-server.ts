@@ -1,0 +1,97 @@
+/** The edge as one object: HTTP and WebSocket on one port over an engine. */
+import { randomUUID } from "node:crypto";
+import type { ServerConfig } from "../config/config.ts";
+import type { Clock } from "../core/clock.ts";
+import type { Engine } from "../protocol/engine.ts";
+import { ActiveWork } from "./active-work.ts";
+import { createHttpServer } from "./http-server.ts";
+import type { Logger } from "./logger.ts";
+import { Metrics } from "./metrics.ts";
+import { createRoutes } from "./routes/index.ts";
+import type { ServingContext } from "./serving-context.ts";
+import { WebSocketEndpoint } from "./websocket.ts";
+
+/** What a server is made of. */
+export interface CreateServerOptions {
+  readonly engine: Engine;
+  readonly config: ServerConfig;
+  readonly logger: Logger;
+  /** Shown by `GET /version`. */
+  readonly version: string;
+  readonly clock: Clock;
+  /** Unique names for requests; random by default. */
+  readonly newId?: () => string;
+  /** Wall-clock time for `created`. */
+  readonly unixSeconds?: () => number;
+}
+
+/** A server; it does not own the engine. */
+export interface TroupeServer {
+  /**
+   * Begins to listen.
+   *
+   * @returns the address as a client on this machine would write it, and the port (chosen by the system for port 0).
+   * @throws TroupeError `address_in_use` for a taken port, `invalid_config` for an address that cannot be had.
+   */
+  listen(): Promise<{ readonly url: string; readonly port: number }>;
+  /**
+   * Stops: new requests get 503, those in flight may end until `drainMs` have passed, the rest is cut with an error;
+   * then every connection is closed. A second call waits for the first.
+   */
+  close(options?: { readonly drainMs?: number }): Promise<void>;
+}
+
+/**
+ * @example
+ * ```ts
+ * const server = createServer({ engine, config, logger, version: "0.1.0", clock: systemClock });
+ * const { url } = await server.listen();
+ * // ...
+ * await server.close({ drainMs: 30_000 });
+ * ```
+ */
+export function createServer(options: CreateServerOptions): TroupeServer {
+  const { engine, config, logger, version, clock } = options;
+  const work = new ActiveWork(clock);
+  const context: ServingContext = {
+    engine,
+    metrics: new Metrics({ engine, clock }),
+    logger,
+    clock,
+    work,
+    version,
+    newId: options.newId ?? (() => randomUUID().replaceAll("-", "")),
+    unixSeconds: options.unixSeconds ?? (() => Math.floor(Date.now() / 1000)),
+  };
+  const sockets = new WebSocketEndpoint(context, config);
+  const http = createHttpServer({
+    context,
+    config,
+    routes: createRoutes(context),
+    isUpgrade: (request) => sockets.isUpgrade(request),
+    onUpgrade: (request, socket, head) => sockets.upgrade(request, socket, head),
+  });
+  let closing: Promise<void> | null = null;
+  const close = async (drainMs: number): Promise<void> => {
+    await work.close(drainMs);
+    await sockets.close();
+    await http.close();
+  };
+  return {
+    async listen() {
+      const { port } = await http.listen();
+      return { url: `http://${toUrlHost(config.host)}:${port}`, port };
+    },
+    close({ drainMs = 0 } = {}) {
+      closing ??= close(drainMs);
+      return closing;
+    },
+  };
+}
+
+/** A host that can be connected to: "all interfaces" becomes this machine. */
+function toUrlHost(host: string): string {
+  if (host === "0.0.0.0") return "127.0.0.1";
+  if (host === "::") return "[::1]";
+  return host.includes(":") ? `[${host}]` : host;
+}

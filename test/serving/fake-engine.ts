@@ -1,0 +1,219 @@
+/**
+ * An engine in memory for tests of the edge: scripted answers, token by token, one per pull. It honours everything the
+ * Engine interface promises to its callers (admission at the first pull, n, best-effort logprobs, stop, cancel), and
+ * lets a test hold it, fail it and count what was pulled.
+ */
+import { EventEmitter, once } from "node:events";
+import { TroupeError } from "../../src/errors/troupe-error.ts";
+import type {
+  Engine,
+  EngineStatus,
+  GenerateRequest,
+  GenerationEvent,
+  ModelInfo,
+  Prompt,
+  TextLogprobs,
+  Tokenized,
+} from "../../src/protocol/engine.ts";
+
+/** What the fake answers. */
+export interface Script {
+  /** Tokens of each answer, by their text; longer than maxTokens is cut with `length`. */
+  readonly tokens?: readonly string[];
+  /** Thrown instead of the first event. */
+  readonly refuse?: TroupeError;
+  /** Thrown after this many tokens. */
+  readonly fail?: { readonly afterTokens: number; readonly error: unknown };
+  readonly stopReason?: string | number | null;
+}
+
+const INFO: ModelInfo = {
+  names: ["understudy", "org/understudy"],
+  architecture: "llama",
+  precision: "fp32",
+  maxModelLen: 2048,
+  vocabSize: 0x110000,
+  hasTokenizer: true,
+  hasChatTemplate: true,
+  eosTokenIds: [2],
+  defaultParams: {},
+  createdAt: 1_700_000_000,
+};
+
+export class FakeEngine implements Engine {
+  readonly info: ModelInfo;
+  /** What the next requests are answered with; a function sees the request. */
+  script: Script | ((request: GenerateRequest) => Script) = {};
+  state: EngineStatus["state"] = "ready";
+  /** Every request, as it was submitted. */
+  readonly requests: GenerateRequest[] = [];
+  /** Ids of requests that were cancelled. */
+  readonly cancelled: string[] = [];
+  /** Events handed over so far, all requests together. */
+  numPulled = 0;
+  numLive = 0;
+  readonly #events = new EventEmitter();
+  #held: Promise<void> | null = null;
+  #release: (() => void) | null = null;
+
+  constructor(info: Partial<ModelInfo> = {}) {
+    this.info = { ...INFO, ...info };
+    this.#events.setMaxListeners(0);
+  }
+
+  /** No further token until `release`. */
+  hold(): void {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#held = promise;
+    this.#release = resolve;
+  }
+
+  release(): void {
+    this.#held = null;
+    this.#release?.();
+  }
+
+  /** Resolves when `check` holds; looked at whenever something happened. */
+  async until(check: (engine: FakeEngine) => boolean): Promise<void> {
+    while (!check(this)) await once(this.#events, "change");
+  }
+
+  async *generate(
+    request: GenerateRequest,
+    options: { readonly signal?: AbortSignal } = {},
+  ): AsyncGenerator<GenerationEvent> {
+    const id = request.requestId ?? `request-${this.requests.length}`;
+    this.requests.push(request);
+    this.#changed();
+    const script = typeof this.script === "function" ? this.script(request) : this.script;
+    if (script.refuse !== undefined) throw script.refuse;
+    this.numLive++;
+    let isComplete = false;
+    try {
+      for await (const event of this.#events_(id, request, script, options.signal)) {
+        this.numPulled++;
+        this.#changed();
+        yield event;
+      }
+      isComplete = true;
+    } finally {
+      this.numLive--;
+      if (!isComplete) this.cancelled.push(id);
+      this.#changed();
+    }
+  }
+
+  tokenize(prompt: Exclude<Prompt, { kind: "ids" }>): Promise<Tokenized> {
+    const tokens = [...promptText(prompt)];
+    return Promise.resolve({ ids: tokens.map(idOf), tokens });
+  }
+
+  detokenize(ids: readonly number[]): Promise<string> {
+    return Promise.resolve(String.fromCodePoint(...ids));
+  }
+
+  status(): EngineStatus {
+    return {
+      state: this.state,
+      numRunning: this.numLive,
+      numWaiting: 0,
+      numPages: 100,
+      numFreePages: 75,
+      counters: {
+        promptTokens: 11,
+        generationTokens: 22,
+        prefixCacheQueries: 8,
+        prefixCacheHits: 4,
+        preemptions: 1,
+        steps: 33,
+        restarts: 0,
+      },
+    };
+  }
+
+  stop(): Promise<void> {
+    this.state = "stopped";
+    return Promise.resolve();
+  }
+
+  async *#events_(
+    requestId: string,
+    request: GenerateRequest,
+    script: Script,
+    signal: AbortSignal | undefined,
+  ): AsyncGenerator<GenerationEvent> {
+    const { params, prompt } = request;
+    const promptText_ = promptText(prompt);
+    const promptIds = prompt.kind === "ids" ? prompt.ids : [...promptText_].map(idOf);
+    const promptLogprobs =
+      params.promptLogprobs === null
+        ? null
+        : promptIds.map((tokenId, index) =>
+            index === 0 ? null : logprobsOf(String.fromCodePoint(tokenId), params.promptLogprobs ?? 0),
+          );
+    yield { kind: "prompt", requestId, promptIds, promptText: promptText_, promptLogprobs };
+    const all = script.tokens ?? ["Hello", " world", "!"];
+    const limit = Math.min(all.length, params.maxTokens ?? all.length);
+    for (let k = 0; k < limit; k++) {
+      if (script.fail?.afterTokens === k) throw script.fail.error;
+      for (let index = 0; index < params.n; index++) {
+        await this.#permission(signal);
+        const text = all[k]!;
+        const logprobs = params.logprobs === null ? null : [logprobsOf(text, params.logprobs)];
+        yield { kind: "delta", index, text, tokenIds: [idOf(text)], logprobs };
+      }
+    }
+    if (script.fail !== undefined && script.fail.afterTokens >= limit) throw script.fail.error;
+    for (let index = 0; index < params.n; index++) {
+      const finishReason = limit < all.length ? "length" : "stop";
+      yield { kind: "finish", index, finishReason, stopReason: script.stopReason ?? null };
+    }
+    const usage = {
+      numPromptTokens: promptIds.length,
+      numOutputTokens: limit * params.n,
+      numCachedTokens: Math.min(1, promptIds.length),
+    };
+    yield { kind: "done", usage };
+  }
+
+  /** Waits while held; throws when the request is cancelled, held or not. */
+  async #permission(signal: AbortSignal | undefined): Promise<void> {
+    const cancelled = new TroupeError("cancelled", "Cancelled.");
+    if (signal?.aborted) throw cancelled;
+    if (this.#held === null) return;
+    const { promise, reject } = Promise.withResolvers<never>();
+    const onAbort = (): void => reject(cancelled);
+    signal?.addEventListener("abort", onAbort, { once: true });
+    await Promise.race([this.#held, promise]);
+    signal?.removeEventListener("abort", onAbort);
+  }
+
+  #changed(): void {
+    this.#events.emit("change");
+  }
+}
+
+/** Every character (and every token's first character) is its own token id. */
+function idOf(text: string): number {
+  return text.codePointAt(0) ?? 0;
+}
+
+function promptText(prompt: Prompt): string {
+  if (prompt.kind === "text") return prompt.text;
+  if (prompt.kind === "ids") return String.fromCodePoint(...prompt.ids);
+  return prompt.messages.map((message) => `<${message.role}>${message.content}`).join("");
+}
+
+function logprobsOf(text: string, numTop: number): TextLogprobs {
+  const entry = (token: string, logprob: number, rank: number): TextLogprobs["top"][number] => ({
+    tokenId: idOf(token),
+    logprob,
+    rank,
+    text: token,
+    bytes: [...Buffer.from(token)],
+  });
+  const top = Array.from({ length: numTop }, (_, k) =>
+    k === 0 ? entry(text, -0.5, 1) : entry(`alt${k}`, -1 - k, k + 1),
+  );
+  return { ...entry(text, -0.5, 1), top };
+}

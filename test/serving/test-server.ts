@@ -1,0 +1,73 @@
+/** A listening server over a FakeEngine, and small clients for it. */
+import { connect, type Socket } from "node:net";
+import type { TestContext } from "node:test";
+import type { ServerConfig } from "../../src/config/config.ts";
+import { type Clock, systemClock } from "../../src/core/clock.ts";
+import { createServer, type TroupeServer } from "../../src/serving/create-server.ts";
+import { createLogger } from "../../src/serving/logger.ts";
+import { FakeEngine } from "./fake-engine.ts";
+
+export const CONFIG: ServerConfig = {
+  host: "127.0.0.1",
+  port: 0,
+  maxBodyBytes: 256 * 1024,
+  maxMessageBytes: 64 * 1024,
+  maxRequestsPerSocket: 16,
+  maxBufferedBytes: 64 * 1024,
+};
+
+export interface TestServer {
+  readonly engine: FakeEngine;
+  readonly server: TroupeServer;
+  readonly url: string;
+  readonly port: number;
+  /** Parsed log lines. */
+  readonly log: Record<string, unknown>[];
+  post(path: string, body: unknown, init?: RequestInit): Promise<Response>;
+}
+
+export async function startServer(
+  t: TestContext,
+  options: { engine?: FakeEngine; config?: Partial<ServerConfig>; clock?: Clock } = {},
+): Promise<TestServer> {
+  const engine = options.engine ?? new FakeEngine();
+  const log: Record<string, unknown>[] = [];
+  let numIds = 0;
+  const server = createServer({
+    engine,
+    config: { ...CONFIG, ...options.config },
+    logger: createLogger(
+      { level: "trace", format: "json" },
+      { write: (line) => void log.push(JSON.parse(line) as Record<string, unknown>) },
+    ),
+    version: "1.2.3",
+    clock: options.clock ?? systemClock,
+    newId: () => `id${numIds++}`,
+    unixSeconds: () => 1_750_000_000,
+  });
+  const { url, port } = await server.listen();
+  t.after(() => {
+    engine.release();
+    return server.close();
+  });
+  const post = (path: string, body: unknown, init: RequestInit = {}): Promise<Response> =>
+    fetch(url + path, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: typeof body === "string" ? body : JSON.stringify(body),
+      ...init,
+    });
+  return { engine, server, url, port, log, post };
+}
+
+/** A TCP connection that has sent one POST. */
+export async function rawPost(port: number, path: string, body: unknown): Promise<Socket> {
+  const text = JSON.stringify(body);
+  const socket = connect(port, "127.0.0.1");
+  socket.on("error", () => undefined);
+  await new Promise<void>((resolve) => socket.once("connect", resolve));
+  socket.write(
+    `POST ${path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: ${Buffer.byteLength(text)}\r\n\r\n${text}`,
+  );
+  return socket;
+}
