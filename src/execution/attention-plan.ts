@@ -44,10 +44,12 @@ export interface AttentionPlanOptions {
 
 /** Queries of one chunk that attend in one run: enough for full speed, few enough to skip most of the causal half. */
 const MAX_QUERIES = 128;
-/** Scores of one run, in elements. */
-const MAX_SCORES = 2 ** 24;
-/** Keys and values gathered by one run of decodes, in bytes: small enough to be multiplied while still in cache. */
-const MAX_GATHER_BYTES = 2 ** 25;
+/** Packing a block of keys pays from about this many queries on, whatever the scores take. */
+const MIN_QUERIES = 8;
+/** Scores of one run for each thread: 4 MiB, so that softmax finds them in cache. */
+const SCORES_PER_THREAD = 2 ** 20;
+/** Keys and values of one run of decodes for each thread: multiplied while still in cache, twice as fast as not. */
+const GATHER_BYTES_PER_THREAD = 2 ** 21;
 /** What starting one more run costs, as bytes gathered in the same time. */
 const RUN_COST_BYTES = 2 ** 19;
 /** Windows start at multiples of this: no block in which MLAS sums over keys is longer, so blocks fall alike. */
@@ -79,7 +81,11 @@ function planSingles(pieces: readonly QueryPiece[], options: AttentionPlanOption
   const { shape, threads } = options;
   const spans = pieces.map((piece) => keySpan(piece.position, piece.position, options));
   const keyBytes = 2 * shape.numKvHeads * shape.headDim * Float32Array.BYTES_PER_ELEMENT;
-  const costs = { runKeys: RUN_COST_BYTES / keyBytes, maxKeys: MAX_GATHER_BYTES / keyBytes };
+  const costs = {
+    runKeys: RUN_COST_BYTES / keyBytes,
+    maxKeys: (threads * GATHER_BYTES_PER_THREAD) / keyBytes,
+    minMembers: Math.ceil(threads / shape.numKvHeads),
+  };
   const ends = groupByLength(
     spans.map((span) => span.numKeys),
     costs,
@@ -121,7 +127,7 @@ function planChunk(
   const batches = threads / greatestCommonDivisor(threads, shape.numKvHeads);
   for (let done = 0; done < piece.numQueries; ) {
     const position = piece.position + done;
-    const wanted = Math.min(piece.numQueries - done, maxQueriesAt(position, shape));
+    const wanted = Math.min(piece.numQueries - done, maxQueriesAt(position, options));
     const wide = wanted >= batches;
     const numQueries = wide ? wanted - (wanted % batches) : wanted;
     const { start, numKeys } = keySpan(position, position + numQueries - 1, options);
@@ -149,9 +155,10 @@ function planChunk(
   }
 }
 
-function maxQueriesAt(position: number, shape: AttentionShape): number {
+function maxQueriesAt(position: number, { shape, threads }: AttentionPlanOptions): number {
   const scoresPerQuery = shape.numHeads * (position + MAX_QUERIES);
-  return Math.max(1, Math.min(MAX_QUERIES, Math.floor(MAX_SCORES / scoresPerQuery)));
+  const numQueries = Math.floor((threads * SCORES_PER_THREAD) / scoresPerQuery);
+  return Math.max(MIN_QUERIES, Math.min(MAX_QUERIES, numQueries));
 }
 
 /** The keys that queries from `first` to `last` can see, widened to the quanta. */

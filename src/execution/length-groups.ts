@@ -4,8 +4,10 @@
 export interface GroupCosts {
   /** What one more run costs, expressed as keys gathered and multiplied. */
   readonly runKeys: number;
-  /** Keys of a group, padding included, never exceed this unless a single sequence does. */
+  /** Keys of a group, padding included, do not exceed this. */
   readonly maxKeys: number;
+  /** Groups of up to this many sequences may all the same: fewer would leave threads idle. At least 1. */
+  readonly minMembers: number;
 }
 
 /**
@@ -16,7 +18,7 @@ export interface GroupCosts {
  * @returns the end of each group (exclusive), ascending; the last is lengths.length
  * @example
  * ```ts
- * groupByLength([64, 64, 64, 2048], { runKeys: 300, maxKeys: 65536 }); // [3, 4]
+ * groupByLength([64, 64, 64, 2048], { runKeys: 300, maxKeys: 65536, minMembers: 1 }); // [3, 4]
  * ```
  */
 export function groupByLength(lengths: ArrayLike<number>, costs: GroupCosts): number[] {
@@ -29,7 +31,7 @@ export function groupByLength(lengths: ArrayLike<number>, costs: GroupCosts): nu
     for (let start = end - 1; start >= 0; start--) {
       longest = Math.max(longest, lengths[start]!);
       const keys = (end - start) * longest;
-      if (keys > costs.maxKeys && end - start > 1) break;
+      if (keys > costs.maxKeys && end - start > costs.minMembers) break;
       const cost = best[start]! + costs.runKeys + keys;
       if (cost >= best[end]!) continue;
       best[end] = cost;

@@ -27,10 +27,25 @@ test("attention plan - a prompt is cut so that early queries do not gather the k
   );
 });
 
-test("attention plan - a very long context is asked by fewer queries at a time", () => {
-  const shape = { ...SHAPE, numHeads: 64 };
-  const runs = planAttention([piece(100_000, 256)], { shape, window: null, threads: 2 });
-  for (const run of runs) assert.ok(run.positions.length * run.numKeys * 64 <= 2 ** 24);
+test("attention plan - the longer the context, the fewer queries ask at a time, so that scores stay in cache", () => {
+  const sizes = (position: number) =>
+    planAttention([piece(position, 256)], { shape: SHAPE, window: null, threads: 2 }).map(
+      (run) => run.positions.length,
+    );
+  assert.deepEqual(sizes(1000), [128, 128]);
+  assert.deepEqual(sizes(4000).slice(0, 2), [63, 62]);
+  assert.deepEqual(new Set(sizes(1_000_000)), new Set([8]));
+});
+
+test("attention plan - decodes share a run while their pages fit the cache, and while threads would be idle", () => {
+  const sizes = (position: number, threads: number, numKvHeads: number) =>
+    planAttention(
+      Array.from({ length: 8 }, () => piece(position, 1)),
+      { shape: { ...SHAPE, numKvHeads }, window: null, threads },
+    ).map((run) => run.numBatches);
+  assert.deepEqual(sizes(3000, 1, 4), Array(8).fill(1));
+  assert.deepEqual(sizes(3000, 8, 4), [2, 2, 2, 2]);
+  assert.deepEqual(sizes(9000, 4, 1), [4, 4]);
 });
 
 test("attention plan - a window leaves out what lies before it, from a fixed grid on", () => {

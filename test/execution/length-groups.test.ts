@@ -8,7 +8,7 @@ function costOf(lengths: readonly number[], ends: readonly number[], costs: Grou
   let total = 0;
   for (const end of ends) {
     const keys = (end - start) * Math.max(...lengths.slice(start, end));
-    if (keys > costs.maxKeys && end - start > 1) return Number.POSITIVE_INFINITY;
+    if (keys > costs.maxKeys && end - start > costs.minMembers) return Number.POSITIVE_INFINITY;
     total += costs.runKeys + keys;
     start = end;
   }
@@ -22,16 +22,20 @@ function allCuts(count: number): number[][] {
 }
 
 test("length groups - similar lengths share a run, a long one runs alone", () => {
-  assert.deepEqual(groupByLength([64, 64, 64, 2048], { runKeys: 300, maxKeys: 65536 }), [3, 4]);
+  assert.deepEqual(
+    groupByLength([64, 64, 64, 2048], { runKeys: 300, maxKeys: 65536, minMembers: 1 }),
+    [3, 4],
+  );
 });
 
-test("length groups - no group exceeds the limit unless it is a single sequence", () => {
-  assert.deepEqual(groupByLength([64, 64, 64, 64], { runKeys: 300, maxKeys: 128 }), [2, 4]);
-  assert.deepEqual(groupByLength([512, 512], { runKeys: 300, maxKeys: 128 }), [1, 2]);
+test("length groups - no group exceeds the limit unless it is small enough", () => {
+  assert.deepEqual(groupByLength([64, 64, 64, 64], { runKeys: 300, maxKeys: 128, minMembers: 1 }), [2, 4]);
+  assert.deepEqual(groupByLength([512, 512], { runKeys: 300, maxKeys: 128, minMembers: 1 }), [1, 2]);
+  assert.deepEqual(groupByLength([512, 512, 512], { runKeys: 300, maxKeys: 128, minMembers: 3 }), [3]);
 });
 
 test("length groups - nothing gives no group", () => {
-  assert.deepEqual(groupByLength([], { runKeys: 1, maxKeys: 1 }), []);
+  assert.deepEqual(groupByLength([], { runKeys: 1, maxKeys: 1, minMembers: 1 }), []);
 });
 
 test("length groups - no other cut is cheaper", () => {
@@ -39,6 +43,7 @@ test("length groups - no other cut is cheaper", () => {
   const costs = fc.record({
     runKeys: fc.integer({ min: 0, max: 30 }),
     maxKeys: fc.integer({ min: 1, max: 100 }),
+    minMembers: fc.integer({ min: 1, max: 3 }),
   });
   fc.assert(
     fc.property(lengths, costs, (row, cost) => {

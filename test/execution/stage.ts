@@ -39,14 +39,7 @@ export class Stage {
   readonly #free: number[];
   #step = 0;
 
-  constructor(
-    compiled: { readonly dir: string; readonly model: CompiledModel },
-    options: {
-      readonly numPages?: number;
-      readonly numThreads?: number;
-      readonly shouldStop?: () => boolean;
-    } = {},
-  ) {
+  constructor(compiled: { readonly dir: string; readonly model: CompiledModel }, options: StageOptions = {}) {
     const { dir, model } = compiled;
     const numPages = 256;
     this.kv = createKvMemory({ ...model, pageSize: PAGE_SIZE, numPages });
