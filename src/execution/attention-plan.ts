@@ -96,16 +96,14 @@ function planSingles(pieces: readonly QueryPiece[], options: AttentionPlanOption
     const memberSpans = spans.slice(start, end);
     const numKeys = Math.max(...memberSpans.map((span) => span.numKeys));
     const pagesPerTable = numKeys / shape.pageSize;
-    const table = new Int32Array(members.length * pagesPerTable);
-    for (const [row, piece] of members.entries()) {
-      const firstPage = memberSpans[row]!.start / shape.pageSize;
-      fillTable(table.subarray(row * pagesPerTable, (row + 1) * pagesPerTable), piece.blockTable, firstPage);
-    }
+    const tables = members.map(({ blockTable }, i) =>
+      blockTable.subarray(memberSpans[i]!.start / shape.pageSize),
+    );
     return {
       firstQuery: start,
       numBatches: members.length,
       queriesPerBatch: 1,
-      table,
+      table: padTables(tables, pagesPerTable),
       pagesPerTable,
       numTables: members.length,
       numKeys,
@@ -134,16 +132,15 @@ function planChunk(
     // ONNX Runtime folds batches that share the only head's keys into one product, so there each gets its own table.
     const numTables = wide && shape.numKvHeads === 1 ? batches : 1;
     const pagesPerTable = numKeys / shape.pageSize;
-    const table = new Int32Array(numTables * pagesPerTable);
-    for (let row = 0; row < numTables; row++) {
-      const tableRow = table.subarray(row * pagesPerTable, (row + 1) * pagesPerTable);
-      fillTable(tableRow, piece.blockTable, start / shape.pageSize);
-    }
+    const visiblePages = piece.blockTable.subarray(start / shape.pageSize);
     runs.push({
       firstQuery: firstQuery + done,
       numBatches: wide ? batches : 1,
       queriesPerBatch: wide ? numQueries / batches : numQueries,
-      table,
+      table: padTables(
+        Array.from({ length: numTables }, () => visiblePages),
+        pagesPerTable,
+      ),
       pagesPerTable,
       numTables,
       numKeys,
@@ -173,11 +170,15 @@ function keySpan(
   return { start, numKeys: Math.ceil((last + 1 - start) / quantum) * quantum };
 }
 
-/** Pages of `blockTable` from `firstPage` on; what lies beyond its end is masked and may be any page of its own. */
-function fillTable(target: Int32Array, blockTable: Int32Array, firstPage: number): void {
-  const pages = blockTable.subarray(firstPage, firstPage + target.length);
-  target.set(pages);
-  target.fill(pages[0]!, pages.length);
+/** One row of `length` pages for each table; what lies beyond a table's end is masked and may be any page of its own. */
+function padTables(tables: readonly Int32Array[], length: number): Int32Array {
+  const rows = new Int32Array(tables.length * length);
+  for (const [index, table] of tables.entries()) {
+    const row = rows.subarray(index * length, (index + 1) * length);
+    row.fill(table[0]!);
+    row.set(table.subarray(0, length));
+  }
+  return rows;
 }
 
 function greatestCommonDivisor(a: number, b: number): number {
