@@ -1,18 +1,22 @@
-/** Node options that a worker takes over from its process. */
+/** Node options for a worker. */
 
-/** Options whose next argument belongs to them. */
-const WITH_VALUE = new Set(["-e", "--eval", "-p", "--print", "-pe"]);
+const LOADER_OPTION = /^(?:--import|--require|-r|--loader|--experimental-loader|--conditions|-C)(?:=|$)/;
 
 /**
- * Leaves out the options that say what the main thread runs (`--eval`, `--input-type`): they would make the worker run
- * that instead of its entry, or refuse it. Loaders and V8 flags stay.
+ * A worker takes over its process's options by itself, and that is right except for `--input-type` (a program given
+ * with `--eval`): with it a worker refuses to load a file. Then only loaders and conditions are handed on; others cannot
+ * be, since options given explicitly must all be valid for a worker.
+ *
+ * @returns undefined to let the worker take over everything.
  */
-export function threadExecArgv(execArgv: readonly string[]): string[] {
+export function threadExecArgv(execArgv: readonly string[]): string[] | undefined {
+  if (!execArgv.some((option) => option.startsWith("--input-type"))) return undefined;
   const kept: string[] = [];
   for (let i = 0; i < execArgv.length; i++) {
     const option = execArgv[i]!;
-    if (WITH_VALUE.has(option)) i++;
-    else if (!/^--(?:eval|print|input-type|test)\b/.test(option)) kept.push(option);
+    if (!LOADER_OPTION.test(option)) continue;
+    kept.push(option);
+    if (!option.includes("=") && i + 1 < execArgv.length) kept.push(execArgv[++i]!);
   }
   return kept;
 }

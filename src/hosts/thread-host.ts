@@ -42,12 +42,13 @@ class ThreadActor implements HostedActor {
     this.nodeId = request.nextNodeId();
     const { port1, port2 } = new MessageChannel();
     this.#port = port1;
+    const execArgv = threadExecArgv(process.execArgv);
     const workerData: ThreadEntryData = { control: port2 };
     this.#worker = new Worker(siblingModule(import.meta.url, "./thread-entry"), {
       name: request.name,
       workerData,
       transferList: [port2],
-      execArgv: threadExecArgv(process.execArgv),
+      ...(execArgv !== undefined && { execArgv }),
     });
     this.#control = connectControl<ThreadControl>(port1);
     this.ended = this.#watchThread();

@@ -79,6 +79,7 @@ export class ActorTurns implements Runnable {
     this.#isOpen = false;
     this.#tasks.drain();
     for (const inbound of this.#messages.drain()) this.#drop(inbound, error);
+    for (const call of this.#activeCalls) call.interrupt();
     const isShutdown = error.code === "system_stopped";
     const broken = new TroupeError("stream_broken", "The producer stopped.", { cause: error });
     for (const [call, producer] of this.#producers) {

@@ -21,6 +21,7 @@ export class InboundCall implements Call {
   #controller: AbortController | null = null;
   #isSettled = false;
   #isCancelled = false;
+  #isInterrupted = false;
   /** Set by a stream's producer. */
   onCredit: ((numItems: number) => void) | null = null;
   onCancel: (() => void) | null = null;
@@ -34,7 +35,7 @@ export class InboundCall implements Call {
   get signal(): AbortSignal {
     if (this.#controller === null) {
       this.#controller = new AbortController();
-      if (this.#isCancelled) this.#controller.abort();
+      if (this.#isCancelled || this.#isInterrupted) this.#controller.abort();
     }
     return this.#controller.signal;
   }
@@ -46,6 +47,12 @@ export class InboundCall implements Call {
   /** Nobody waits for the answer any more, or it has been given. */
   get isOver(): boolean {
     return this.#isSettled || this.#isCancelled;
+  }
+
+  /** The actor is ending: whoever works on this should come to an end, but may still answer. */
+  interrupt(): void {
+    this.#isInterrupted = true;
+    this.#controller?.abort();
   }
 
   /** The caller cancelled or is gone: nothing is posted any more. */

@@ -3,6 +3,7 @@
  * up or down, and ends them without ever forcing one.
  */
 import { TroupeError, toTroupeError } from "../errors/troupe-error.ts";
+import { downError } from "./actor-cell.ts";
 import type { ActorInspection } from "./actor-events.ts";
 import type { DownReason } from "./actor-types.ts";
 import type { DirectoryEntry } from "./envelope.ts";
@@ -21,7 +22,9 @@ interface Run {
   readonly mailbox: SharedMailbox;
   /** Set once it is over, or given up. */
   down: DownReason | null;
+  /** Set once it was asked to end. */
   stopping: Promise<void> | null;
+  stopReason: DownReason | null;
 }
 
 export class SupervisedActor implements Supervised {
@@ -60,14 +63,16 @@ export class SupervisedActor implements Supervised {
     }
     try {
       await this.#untilReady(run);
+      // Its thread may have finished init before it heard of the stop.
+      if (run.stopReason !== null) throw downError(this.name, run.stopReason);
     } catch (error) {
       await this.#end(run, { kind: "crash", error: toTroupeError(error) });
       throw this.#initError(error);
     }
-    if (this.#state === "starting" && run.down === null) this.#state = "running";
+    if (run.down === null) this.#state = "running";
     this.#core.emit("started", { actor: this.name, incarnation: this.#incarnation });
     // It went down between the end of its init and now.
-    if (run.down !== null && run.stopping === null) this.#onDown(this, run.down);
+    if (run.down !== null) this.#onDown(this, run.down);
   }
 
   #begin(incarnation: number): Run {
@@ -86,7 +91,7 @@ export class SupervisedActor implements Supervised {
       node,
     });
     const entry = { name: this.name, incarnation, address, nodeId: hosted.nodeId, mailbox: mailbox.share };
-    const run: Run = { hosted, entry, mailbox, down: null, stopping: null };
+    const run: Run = { hosted, entry, mailbox, down: null, stopping: null, stopReason: null };
     this.#run = run;
     this.#core.announceUp(entry);
     hosted.ended.then((reason) => this.#onEnded(run, reason));
@@ -124,6 +129,7 @@ export class SupervisedActor implements Supervised {
 
   #end(run: Run, reason: DownReason): Promise<void> {
     if (run.down !== null) return Promise.resolve();
+    run.stopReason ??= reason;
     run.stopping ??= this.#park(run, reason);
     return run.stopping;
   }
@@ -153,7 +159,8 @@ export class SupervisedActor implements Supervised {
     const text = `${this.name} did not park within ${waitedMs} ms and was left alone: ending its thread by force could abort the process.`;
     const error = new TroupeError("deadline_exceeded", text, { details: { actor: this.name, waitedMs } });
     run.hosted.abandon();
-    this.#settle(run, { kind: "crash", error }, "abandoned");
+    const isShutdown = run.stopReason?.kind === "shutdown";
+    this.#settle(run, isShutdown ? { kind: "shutdown" } : { kind: "crash", error }, "abandoned");
     this.#core.log("error", this.name, error.message, { waitedMs });
     this.#core.emit("abandoned", { actor: this.name, error });
     return error;

@@ -1,0 +1,3 @@
+import { actorCases } from "./actor-cases.ts";
+
+actorCases("inline");
