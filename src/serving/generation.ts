@@ -46,10 +46,10 @@ export async function startGeneration(
   const stop = new AbortController();
   const options = { signal: AbortSignal.any([signal, stop.signal]) };
   const meters = requests.map(() => context.metrics.meterRequest());
-  const iterators = requests.map((request) =>
-    context.engine.generate(request, options)[Symbol.asyncIterator](),
-  );
+  const iterators: AsyncIterator<GenerationEvent>[] = [];
   try {
+    for (const request of requests)
+      iterators.push(context.engine.generate(request, options)[Symbol.asyncIterator]());
     const prompts = await Promise.all(iterators.map(firstEvent));
     return { prompts, events: remainingEvents(iterators, meters, stop) };
   } catch (thrown) {

@@ -40,10 +40,11 @@ export async function writeSse(
 ): Promise<void> {
   response.writeHead(200, HEADERS);
   response.flushHeaders();
-  response.socket?.setNoDelay(true);
   const buffer = new OutboundBuffer(options.maxBufferedBytes);
   const unblock = (): void => buffer.close();
   response.once("close", unblock);
+  // A write that lost the race against the client's leaving; "close" follows.
+  response.on("error", unblock);
   options.signal.addEventListener("abort", unblock, { once: true });
   try {
     for await (const frame of frames) {

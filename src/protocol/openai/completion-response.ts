@@ -60,7 +60,7 @@ export class CompletionResponder implements Responder {
   step(promptIndex: number, event: AnswerEvent): object[] {
     const index = promptIndex * this.#head.n + event.index;
     if (event.kind === "finish") {
-      const finish = { finish_reason: toFinishReason(event.finishReason), stop_reason: event.stopReason };
+      const finish = this.#finish(event);
       return [this.#chunk(index, { text: "", logprobs: null, ...finish })];
     }
     const choice = this.#choiceAt(index);
@@ -84,14 +84,18 @@ export class CompletionResponder implements Responder {
       text: this.#echoText(prompt) + (promptOnly ? "" : answer.text),
       index,
       logprobs: this.#wholeLogprobs(prompt, promptOnly ? null : answer.logprobs),
-      finish_reason: promptOnly ? "length" : toFinishReason(answer.finishReason),
-      stop_reason: promptOnly ? null : answer.stopReason,
+      ...this.#finish(answer),
       ...(withPromptLogprobs && { prompt_logprobs: toPromptLogprobs(prompt.promptLogprobs ?? []) }),
       ...(withTokenIds && {
         prompt_token_ids: prompt.promptIds,
         token_ids: promptOnly ? [] : answer.tokenIds,
       }),
     };
+  }
+
+  #finish({ finishReason, stopReason }: Pick<CollectedAnswer, "finishReason" | "stopReason">): object {
+    if (this.#request.promptOnly) return { finish_reason: "length", stop_reason: null };
+    return { finish_reason: toFinishReason(finishReason), stop_reason: stopReason };
   }
 
   #wholeLogprobs(prompt: PromptEvent, output: readonly TextLogprobs[] | null): CompletionLogprobs | null {
