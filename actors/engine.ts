@@ -107,15 +107,15 @@ export class CastEngine implements Engine {
     try {
       for await (const _numLeft of this.#system.stream(EDGE, "drain", null, { signal }));
     } catch (error) {
-      if (!signal.aborted) throw error;
-      this.#system.tell(EDGE, "cut", null);
+      if (signal.aborted) this.#system.tell(EDGE, "cut", null);
+      else if (!isGone(error)) throw error;
     }
   }
 
   #followRestarts(): void {
     const { events } = this.#system;
-    events.on("restarting", () => {
-      if (this.#state === "ready") this.#state = "recovering";
+    events.on("down", ({ reason }) => {
+      if (this.#state === "ready" && reason.kind === "crash") this.#state = "recovering";
     });
     events.on("restarted", () => void this.#recovered());
     events.on("escalated", ({ supervisor, error }) => {
@@ -153,4 +153,11 @@ export class CastEngine implements Engine {
     if (this.info.hasTokenizer) return;
     throw new TroupeError("unsupported", "This server runs without a tokenizer (--skip-tokenizer-init).");
   }
+}
+
+/** Whether an error of the runtime says that the actor asked is no more. */
+function isGone(error: unknown): boolean {
+  return ["actor_down", "actor_not_found", "stream_broken", "system_stopped"].includes(
+    toTroupeError(error).code,
+  );
 }

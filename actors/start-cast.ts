@@ -65,7 +65,9 @@ function castArgs(
   const limits = { maxNumSeqs, maxNumBatchedTokens, maxLogitRows, maxModelLen, maxQueuedRequests };
   const { eosTokenIds } = folder;
   return {
-    tokenizerPool: hasTokenizer ? { modelDir: folder.dir, ...config.tokenizer } : null,
+    tokenizerPool: hasTokenizer
+      ? { modelDir: folder.dir, maxPromptTokens: maxModelLen, ...config.tokenizer }
+      : null,
     edge: { hasTokenizer },
     kvStore: { layouts: [kvLayout(model, config.engine, numPages)], maxLogitRows, vocabSize },
     modelAgents: [{ rank: 0, compiledDir, model, numThreads, maxNumBatchedTokens }],

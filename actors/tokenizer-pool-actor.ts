@@ -11,6 +11,8 @@ import type { TokenizerPoolProtocol } from "./messages.ts";
 /** What is loaded, and how much may wait. */
 export interface TokenizerPoolArgs {
   readonly modelDir: string;
+  /** A text that is sure to have more is refused unread. */
+  readonly maxPromptTokens: number;
   readonly threads: number;
   readonly maxQueued: number;
 }
@@ -27,17 +29,20 @@ const NAME = "tokenizer pool";
 export default defineActor<TokenizerPoolProtocol, TokenizerPoolArgs, TokenizerPoolState>({
   // the gate bounds what runs
   concurrency: 1024,
-  async init(_ctx, { modelDir, threads, maxQueued }) {
+  async init(_ctx, { modelDir, maxPromptTokens, threads, maxQueued }) {
     const pool = new TaskPool<typeof import("./tokenizer-worker.ts")>({
       name: NAME,
       module: siblingModule(import.meta.url, "./tokenizer-worker"),
       threads,
       tasksPerThread: TASKS_PER_THREAD,
       maxQueued,
-      workerData: { modelDir },
+      workerData: { modelDir, maxPromptTokens },
     });
     // a folder that cannot be loaded fails here, not at the first request
-    await pool.run("info", null);
+    await pool.run("info", null).catch(async (error: unknown) => {
+      await pool.close();
+      throw error;
+    });
     const maxConcurrent = threads * TASKS_PER_THREAD - 1;
     return { pool, prompts: new Gate({ name: NAME, maxConcurrent, maxQueued }) };
   },

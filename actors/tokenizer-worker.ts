@@ -14,19 +14,18 @@ import type { DecodeOptions, EncodeOptions } from "../src/text/tokenizer.ts";
 /** What the pool's `workerData` must be. */
 export interface TokenizerWorkerData {
   readonly modelDir: string;
+  /** A prompt that is sure to have more is refused unread. */
+  readonly maxPromptTokens: number;
 }
 
-const model = loadModel();
+const data = parseWorkerData();
+const model = TextModel.load(data.modelDir);
 // Every task awaits it and reports the failure; without this line an idle worker would die of it.
 model.catch(() => undefined);
 
-async function loadModel(): Promise<TextModel> {
-  const schema = z.object({ modelDir: z.string() });
-  const { modelDir } = parse(schema, workerData, {
-    code: "internal",
-    what: "workerData of the tokenizer pool",
-  });
-  return TextModel.load(modelDir);
+function parseWorkerData(): TokenizerWorkerData {
+  const schema = z.object({ modelDir: z.string(), maxPromptTokens: z.int().min(1) });
+  return parse(schema, workerData, { code: "internal", what: "workerData of the tokenizer pool" });
 }
 
 export const info = task(async (_: null) => (await model).info);
@@ -44,7 +43,7 @@ export const tokenize = task(async (prompt: Exclude<Prompt, { kind: "ids" }>) =>
 );
 
 export const prepare = task(async (input: { readonly prompt: Prompt; readonly params: TextParams }) =>
-  (await model).prepare(input.prompt, input.params),
+  (await model).prepare(input.prompt, input.params, data.maxPromptTokens),
 );
 
 export const advanceAll = task(async (items: readonly AdvanceItem[]) => (await model).advanceAll(items));

@@ -16,7 +16,7 @@ export const eosTokenIdSchema = z
 
 const generationConfigSchema = z.looseObject({
   eos_token_id: eosTokenIdSchema,
-  temperature: z.number().nonnegative().nullish(),
+  temperature: z.number().min(0).max(2).nullish(),
   top_k: z.number().int().min(-1).nullish(),
   top_p: z.number().positive().max(1).nullish(),
   min_p: z.number().min(0).max(1).nullish(),

@@ -53,6 +53,8 @@ export class RequestTable {
   /** Takes a step's tokens in; returns what has to become text. Answers that nobody waits for are left out. */
   beginStep(step: StepOutput): PendingAnswer[] {
     for (const { requestId, numCachedTokens } of step.started) this.get(requestId)?.started(numCachedTokens);
+    for (const { requestId, reason } of step.failures)
+      this.get(requestId)?.fail(new TroupeError("internal", reason, { details: { requestId } }));
     return step.sequences.flatMap((output) => {
       const request = this.get(output.requestId);
       if (request === undefined || request.isFinished(output.index)) return [];

@@ -55,7 +55,7 @@ export function createSamplingParams(
   checkScalars(params, nameField);
   checkStops(params, options, nameField);
   checkLogitBias(params, options.vocabSize, nameField);
-  checkTogether(params, given.bestOf !== undefined, nameField);
+  checkTogether(params, nameField);
   return Object.freeze({
     ...params,
     stop: Object.freeze([...params.stop]),
@@ -113,14 +113,13 @@ function checkLogitBias(params: SamplingParams, vocabSize: number | undefined, n
   }
 }
 
-function checkTogether(params: SamplingParams, isBestOfGiven: boolean, nameField: NameField): void {
+function checkTogether(params: SamplingParams, nameField: NameField): void {
   const { n, bestOf, temperature, minTokens, maxTokens } = params;
   if (bestOf < n)
     refuse(nameField("bestOf"), bestOf, `at least ${nameField("n")}, which is ${n}`, { min: n });
-  if (isGreedy(temperature) && bestOf > 1) {
-    const field = nameField(isBestOfGiven ? "bestOf" : "n");
-    const why = `1 when ${nameField("temperature")} is 0, because every answer would be the same`;
-    refuse(field, bestOf, why, { max: 1 });
+  if (isGreedy(temperature) && bestOf > n) {
+    const why = `${n} when ${nameField("temperature")} is 0, because every answer would be the same`;
+    refuse(nameField("bestOf"), bestOf, why, { max: n });
   }
   if (maxTokens !== null && minTokens > maxTokens) {
     const limit = `at most ${nameField("maxTokens")}, which is ${maxTokens}`;

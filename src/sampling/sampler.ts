@@ -5,8 +5,8 @@
  * prompts and outputs. A token depends on its row's bits, its sequence's tokens and parameters and (seed, position): on
  * nothing else in the batch.
  */
-import { invariant, TroupeError } from "../errors/troupe-error.ts";
-import type { SamplingBatch, SequenceNumber, StepResult } from "../scheduling/step-plan.ts";
+import { invariant } from "../errors/troupe-error.ts";
+import type { SamplingBatch, SequenceFailure, SequenceNumber, StepResult } from "../scheduling/step-plan.ts";
 import { describeUnusableRow } from "./arg-max.ts";
 import { LogprobScorer } from "./logprobs.ts";
 import type { PositionLogprobs, SamplingParams } from "./sampling-params.ts";
@@ -46,11 +46,11 @@ export class Sampler {
   }
 
   /**
-   * Does one step. All or nothing: when it throws, no sequence was admitted, released or advanced.
+   * Does one step. All or nothing: when it throws, no sequence was admitted, released or advanced. Rows that hold NaN or
+   * Infinity fail their own sequences only; these do not advance.
    *
    * @param logits [rows, vocabSize]; only read
-   * @throws TroupeError `internal`: with details.sequences when rows of these sequences hold NaN or Infinity (the same
-   *   batch without them succeeds); without, when the batch breaks a rule, for instance names an unknown sequence
+   * @throws TroupeError `internal` when the batch breaks a rule, for instance names an unknown sequence
    */
   run(batch: SamplingBatch, logits: Float32Array): StepResult {
     invariant(
@@ -63,12 +63,13 @@ export class Sampler {
     const tokenIds = this.#chooseTokens(draws, logits, unusable);
     const logprobs = this.#scoreDraws(draws, tokenIds, logits, unusable);
     const promptLogprobs = this.#scorePrompts(batch, sequences, logits, unusable);
-    if (unusable.length > 0) throw this.#unusableError(batch.step, unusable, logits);
-    draws.forEach(({ state }, index) => {
-      state.record(tokenIds[index]!);
+    const failures = this.#failures(unusable, logits);
+    const failed = new Set(failures.map(({ sequence }) => sequence));
+    draws.forEach(({ sequence, state }, index) => {
+      if (!failed.has(sequence)) state.record(tokenIds[index]!);
     });
     this.#sequences = sequences;
-    return { step: batch.step, tokenIds, logprobs, promptLogprobs };
+    return { step: batch.step, tokenIds, logprobs, promptLogprobs, failures };
   }
 
   /** The sequences known once the batch's admissions and releases have happened. */
@@ -99,8 +100,7 @@ export class Sampler {
     logits: Float32Array,
     unusable: UnusableRow[],
   ): (PositionLogprobs | null)[] | null {
-    // With an unusable row the step fails anyway, and not every draw has a token.
-    if (unusable.length > 0 || !draws.some(({ state }) => wantsLogprobs(state.params))) return null;
+    if (!draws.some(({ state }) => wantsLogprobs(state.params))) return null;
     return draws.map(({ sequence, state, row }, index) => {
       if (!wantsLogprobs(state.params)) return null;
       const scored = this.#scorer.score(this.#row(logits, row), tokenIds[index]!, state.params.logprobs ?? 0);
@@ -123,7 +123,7 @@ export class Sampler {
         const row = firstRow + index;
         const scored = this.#scorer.score(this.#row(logits, row), target, state.params.promptLogprobs ?? 0);
         if (scored === null) unusable.push({ sequence, row });
-        else positions.push(scored);
+        positions.push(scored ?? { tokenId: target, logprob: Number.NEGATIVE_INFINITY, rank: 0, top: [] });
       });
       return positions;
     });
@@ -139,18 +139,15 @@ export class Sampler {
     return logits.subarray(start, start + this.#vocabSize);
   }
 
-  #unusableError(step: number, unusable: readonly UnusableRow[], logits: Float32Array): TroupeError {
-    const reasons = unusable.map(
-      ({ sequence, row }) =>
-        `sequence ${sequence} (row ${row}): ${describeUnusableRow(this.#row(logits, row))}`,
-    );
-    const sequences = [...new Set(unusable.map(({ sequence }) => sequence))];
-    return new TroupeError(
-      "internal",
-      `Step ${step}: the model gave no distribution to draw from. ${reasons.slice(0, 8).join("; ")}. ` +
-        "Fail these sequences and run the step's batch again without them.",
-      { details: { step, sequences } },
-    );
+  /** One for each sequence, by its first unusable row. */
+  #failures(unusable: readonly UnusableRow[], logits: Float32Array): SequenceFailure[] {
+    const failures = new Map<SequenceNumber, SequenceFailure>();
+    for (const { sequence, row } of unusable) {
+      if (failures.has(sequence)) continue;
+      const reason = `The model gave no distribution to draw from: ${describeUnusableRow(this.#row(logits, row))}.`;
+      failures.set(sequence, { sequence, reason });
+    }
+    return [...failures.values()];
   }
 }
 

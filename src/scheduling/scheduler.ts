@@ -127,6 +127,7 @@ export class Scheduler {
     checkResult(step, result, this.#options.vocabSize);
     this.#inFlight = null;
     const commit = new StepCommit(this.#states, result, this.#limits, this.#counters);
+    for (const failure of result.failures) commit.fail(step.chunks, failure);
     for (const chunk of step.chunks) commit.commit(chunk);
     this.#counters.steps++;
     return commit.output;

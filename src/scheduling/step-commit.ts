@@ -2,11 +2,19 @@
 import { invariant } from "../errors/troupe-error.ts";
 import type { PositionLogprobs } from "../sampling/sampling-params.ts";
 import { type Finish, type FinishLimits, finishOf } from "./finish-check.ts";
+import type { RequestGroup } from "./request-group.ts";
 import type { SchedulerCounters } from "./scheduler-counters.ts";
 import type { Sequence } from "./sequence.ts";
 import type { SequenceStates } from "./sequence-states.ts";
 import type { ScheduledChunk } from "./step-builder.ts";
-import type { ExecutionBatch, SamplingBatch, SequenceOutput, StepOutput, StepResult } from "./step-plan.ts";
+import type {
+  ExecutionBatch,
+  SamplingBatch,
+  SequenceFailure,
+  SequenceOutput,
+  StepOutput,
+  StepResult,
+} from "./step-plan.ts";
 
 /** A step on its way. */
 export interface PlannedStep {
@@ -17,7 +25,7 @@ export interface PlannedStep {
 
 /** The arrays of a StepOutput while they are filled. */
 type OutputInTheMaking = {
-  readonly [Key in "sequences" | "prompts" | "started"]: StepOutput[Key][number][];
+  readonly [Key in "sequences" | "prompts" | "started" | "failures"]: StepOutput[Key][number][];
 };
 
 /** @throws TroupeError `internal` when the result does not answer the planned step; nothing has changed then */
@@ -53,7 +61,8 @@ export class StepCommit {
   readonly #result: StepResult;
   readonly #limits: FinishLimits;
   readonly #counters: SchedulerCounters;
-  readonly #output: OutputInTheMaking = { sequences: [], prompts: [], started: [] };
+  readonly #output: OutputInTheMaking = { sequences: [], prompts: [], started: [], failures: [] };
+  readonly #failed = new Set<RequestGroup>();
   #draw = 0;
   #scoring = 0;
 
@@ -68,10 +77,21 @@ export class StepCommit {
     return { step: this.#result.step, ...this.#output };
   }
 
+  /** Ends the request of a sequence that nothing can be drawn from; before any chunk is committed. */
+  fail(chunks: readonly ScheduledChunk[], { sequence: number, reason }: SequenceFailure): void {
+    const members = chunks.flatMap(({ sequence, drawn }) => [sequence, ...drawn]);
+    const group = members.find((member) => member.number === number)?.group;
+    invariant(group !== undefined, `sequence ${number} failed in a step it is not part of`);
+    if (this.#failed.has(group) || group.numWanted === 0) return;
+    this.#failed.add(group);
+    this.#output.failures.push({ requestId: group.requestId, reason });
+    for (const answer of group.answers) if (answer.isWanted) this.#states.drop(answer);
+  }
+
   commit(chunk: ScheduledChunk): void {
     const { sequence } = chunk;
     sequence.numComputed += chunk.numTokens;
-    this.#states.publish(sequence);
+    if (!this.#failed.has(sequence.group)) this.#states.publish(sequence);
     this.#start(sequence);
     this.#score(chunk);
     this.#takeDraws(chunk);

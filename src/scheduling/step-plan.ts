@@ -62,6 +62,12 @@ export interface SamplingBatch {
   readonly promptScorings: readonly PromptScoring[];
 }
 
+/** A sequence that nothing can be drawn from: its logits hold NaN, Infinity, or nothing that may be drawn. */
+export interface SequenceFailure {
+  readonly sequence: SequenceNumber;
+  readonly reason: string;
+}
+
 /** What the sampler answers. */
 export interface StepResult {
   readonly step: number;
@@ -74,6 +80,8 @@ export interface StepResult {
   readonly logprobs: readonly (PositionLogprobs | null)[] | null;
   /** In the order of promptScorings: one entry for each target. */
   readonly promptLogprobs: readonly (readonly PositionLogprobs[])[];
+  /** What was drawn or scored for these sequences means nothing; their requests fail, the others go on. */
+  readonly failures: readonly SequenceFailure[];
 }
 
 /** Why a sequence ended. */
@@ -118,6 +126,8 @@ export interface StepOutput {
   readonly step: number;
   readonly sequences: readonly SequenceOutput[];
   readonly prompts: readonly PromptOutput[];
+  /** Requests that ended because the model gave them no distribution to draw from. */
+  readonly failures: readonly { readonly requestId: string; readonly reason: string }[];
   /** Requests whose prompt was first scheduled in this step, with the number of its tokens found in the prefix cache. */
   readonly started: readonly { readonly requestId: string; readonly numCachedTokens: number }[];
 }

@@ -2,6 +2,7 @@
  * Everything that turns text into tokens and back for one model folder, loaded once. It keeps no request's state: states
  * travel in and out, so every worker of a pool can take every step.
  */
+import { TroupeError } from "../errors/troupe-error.ts";
 import type { Prompt, TextLogprobs, Tokenized } from "../protocol/engine.ts";
 import type { PositionLogprobs } from "../sampling/sampling-params.ts";
 import type { FinishReason } from "../scheduling/step-plan.ts";
@@ -97,13 +98,22 @@ export class TextModel {
 
   /** Ids of a text or a conversation, with the vocabulary's spelling of each. */
   async tokenize(prompt: Exclude<Prompt, { kind: "ids" }>): Promise<Tokenized> {
-    const { ids } = await this.#encodePrompt(prompt);
+    const { ids } = await this.#encodePrompt(prompt, Number.POSITIVE_INFINITY);
     return { ids: [...ids], tokens: Array.from(ids, (id) => this.#tokenizer.tokenText(id) ?? "") };
   }
 
-  /** All that a new request needs from the text side, in one go. */
-  async prepare(prompt: Prompt, params: TextParams): Promise<PreparedPrompt> {
-    const { ids, text } = await this.#encodePrompt(prompt);
+  /**
+   * All that a new request needs from the text side, in one go.
+   *
+   * @param maxTokens a text that is sure to have more is refused before the long work of encoding it
+   * @throws TroupeError `prompt_too_long`; as `renderChat`
+   */
+  async prepare(
+    prompt: Prompt,
+    params: TextParams,
+    maxTokens = Number.POSITIVE_INFINITY,
+  ): Promise<PreparedPrompt> {
+    const { ids, text } = await this.#encodePrompt(prompt, maxTokens);
     return { promptIds: ids, promptText: text, output: createOutput(this.#tokenizer, ids, params) };
   }
 
@@ -122,13 +132,20 @@ export class TextModel {
     return positions.map((position) => (position === null ? null : textLogprobs(this.#tokenizer, position)));
   }
 
-  async #encodePrompt(prompt: Prompt): Promise<{ ids: Int32Array; text: string }> {
+  async #encodePrompt(prompt: Prompt, maxTokens: number): Promise<{ ids: Int32Array; text: string }> {
     if (prompt.kind === "ids") {
       const text = this.decode(prompt.ids, { skipSpecialTokens: false });
       return { ids: Int32Array.from(prompt.ids), text };
     }
     // A template writes the special tokens itself.
     const text = prompt.kind === "chat" ? this.renderChat(prompt) : prompt.text;
+    const minTokens = Math.ceil(text.length / this.info.maxTokenChars);
+    if (minTokens > maxTokens) {
+      const message = `The prompt has ${text.length} characters, at least ${minTokens} tokens; the limit is ${maxTokens} tokens. Shorten it.`;
+      throw new TroupeError("prompt_too_long", message, {
+        details: { numTokens: minTokens, limit: maxTokens },
+      });
+    }
     const addSpecialTokens = prompt.kind === "text" && (prompt.addSpecialTokens ?? true);
     return { ids: await this.encode(text, { addSpecialTokens }), text };
   }

@@ -12,7 +12,7 @@ function poolOf(modelDir: string) {
     threads: 2,
     tasksPerThread: 2,
     maxQueued: 64,
-    workerData: { modelDir },
+    workerData: { modelDir, maxPromptTokens: 2048 },
   });
 }
 

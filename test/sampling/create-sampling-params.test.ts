@@ -160,10 +160,9 @@ test("bestOf follows n and may not be below it", () => {
   assert.match(error.message, /"best_of" is 2; it must be at least n, which is 3/);
 });
 
-test("greedy sampling gives one answer only, as in vLLM", () => {
-  createSamplingParams({ temperature: 0 });
-  createSamplingParams({ temperature: 1e-5, n: 2 });
-  assert.equal(refusalOf({ temperature: 0, n: 2 }).details.param, "n");
+test("greedy sampling may give an answer n times, but has nothing to choose the best of", () => {
+  createSamplingParams({ temperature: 0, n: 3 });
+  createSamplingParams({ temperature: 1e-5, bestOf: 2 });
   assert.equal(refusalOf({ temperature: 9e-6, bestOf: 2 }).details.param, "best_of");
 });
 

@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { TroupeError } from "../../src/errors/troupe-error.ts";
 import type { SamplingFields } from "../../src/sampling/create-sampling-params.ts";
 import { Sampler } from "../../src/sampling/sampler.ts";
 import type { SamplerSequence, SamplingBatch } from "../../src/scheduling/step-plan.ts";
@@ -172,45 +171,41 @@ test("prompt scorings give each target's log-probability in its row", () => {
   });
 });
 
-test("a row of NaN fails by name, changes nothing, and the rest of the batch can be run again", () => {
+test("a row of NaN fails its own sequence by name; the others draw what they would have drawn", () => {
   const sampler = new Sampler({ vocabSize: VOCAB });
   const [first, second, third] = sequencesOf(3) as [SamplerSequence, SamplerSequence, SamplerSequence];
-  const good = rowAfter(first.sequence, 0);
   const bad = normalRow(VOCAB, 4);
   bad[123] = Number.NaN;
-  const logits = rowsOf(good, bad, rowAfter(third.sequence, 0));
+  const logits = rowsOf(rowAfter(first.sequence, 0), bad, rowAfter(third.sequence, 0));
   const draws = Int32Array.of(first.sequence, 0, second.sequence, 1, third.sequence, 2);
-  const batch = batchOf({ step: 5, admitted: [first, second, third], draws });
-  assert.throws(
-    () => sampler.run(batch, logits),
-    (error: unknown) => {
-      assert.ok(error instanceof TroupeError);
-      assert.equal(error.code, "internal");
-      assert.deepEqual(error.details, { step: 5, sequences: [second.sequence] });
-      assert.match(error.message, /Step 5.*sequence 101 \(row 1\): the logit of token 123 is NaN/);
-      return true;
-    },
+  const { tokenIds, failures } = sampler.run(
+    batchOf({ step: 5, admitted: [first, second, third], draws }),
+    logits,
   );
-  const again = batchOf({
-    step: 5,
-    admitted: [first, third],
-    draws: Int32Array.of(first.sequence, 0, third.sequence, 2),
-  });
-  const { tokenIds } = sampler.run(again, logits);
+  assert.deepEqual(
+    failures.map(({ sequence }) => sequence),
+    [second.sequence],
+  );
+  assert.match(failures[0]!.reason, /the logit of token 123 is NaN/);
   const expected = [first, third].map(
     (sequence) => drawAlone(new Sampler({ vocabSize: VOCAB }), sequence, 0, 1)[0],
   );
-  assert.deepEqual([...tokenIds], expected);
+  assert.deepEqual([tokenIds[0], tokenIds[2]], expected);
 });
 
-test("a row of NaN among prompt scorings fails by name too", () => {
+test("a row of NaN among prompt scorings fails its sequence once", () => {
   const sampler = new Sampler({ vocabSize: VOCAB });
   const bad = normalRow(VOCAB, 4).fill(Number.NaN);
   const batch = batchOf({
     admitted: [sequenceOf({ promptLogprobs: 0 }, { sequence: 6 })],
     promptScorings: [{ sequence: 6, firstRow: 0, targets: Int32Array.of(1, 2) }],
   });
-  assert.throws(() => sampler.run(batch, rowsOf(bad, bad)), { details: { step: 1, sequences: [6] } });
+  const { failures, promptLogprobs } = sampler.run(batch, rowsOf(bad, bad));
+  assert.deepEqual(
+    failures.map(({ sequence }) => sequence),
+    [6],
+  );
+  assert.equal(promptLogprobs[0]!.length, 2);
 });
 
 test("a released sequence is forgotten, and releasing an unknown one is harmless", () => {

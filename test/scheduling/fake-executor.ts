@@ -119,7 +119,7 @@ export class FakeExecutor {
     const tokenIds = new Int32Array(batch.draws.length / 2);
     for (let index = 0; index < tokenIds.length; index++)
       tokenIds[index] = this.#draw(batch.draws[2 * index]!, states[batch.draws[2 * index + 1]!]);
-    return { step: batch.step, tokenIds, logprobs: null, promptLogprobs };
+    return { step: batch.step, tokenIds, logprobs: null, promptLogprobs, failures: [] };
   }
 
   #draw(number: number, state: number | undefined): number {

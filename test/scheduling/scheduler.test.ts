@@ -136,10 +136,32 @@ test("a resumed request goes on after its tokens, and an answer that had ended s
   });
 });
 
+test("a sequence that nothing can be drawn from ends its request; the others go on and no page is lost", () => {
+  const engine = new EngineTrace();
+  const { scheduler } = engine;
+  engine.add("bad", ids(1, 8), { bestOf: 2, maxTokens: 4 });
+  engine.add("good", ids(100, 6), { maxTokens: 4 });
+  const plan = scheduler.plan()!;
+  const result = engine.executor.run(plan);
+  const reason = "NaN";
+  const failed = plan.sampling.admitted[1]!.sequence;
+  const output = scheduler.commit({ ...result, failures: [{ sequence: failed, reason }] });
+  assert.deepEqual(output.failures, [{ requestId: "bad", reason }]);
+  assert.deepEqual(
+    output.sequences.map(({ requestId }) => requestId),
+    ["good"],
+  );
+  engine.drain();
+  assert.equal(engine.tokensOf("good").length, 3);
+  assert.equal(scheduler.status().numFreePages, scheduler.status().numPages);
+  engine.add("bad", ids(1, 8), { maxTokens: 1 });
+  assert.equal(scheduler.plan()!.execution.contextLens[0], 0, "its pages were offered to others");
+});
+
 test("one step at a time, and only its own result", () => {
   const engine = new EngineTrace();
   const { scheduler } = engine;
-  const empty = { logprobs: null, promptLogprobs: [] };
+  const empty = { logprobs: null, promptLogprobs: [], failures: [] };
   assert.throws(() => scheduler.commit({ step: 1, tokenIds: new Int32Array(0), ...empty }), {
     code: "internal",
   });

@@ -72,4 +72,14 @@ describe("text model", () => {
     ]);
     assert.deepEqual([going?.text, going?.finishReason, going?.logprobs], ["Yes.No", null, null]);
   });
+
+  it("refuses a text that is sure to have too many tokens before encoding it", async () => {
+    const text = "a".repeat(100 * model.info.maxTokenChars);
+    const params = { stop: [], includeStopStrInOutput: false, minTokens: 0, skipSpecialTokens: true };
+    await assert.rejects(model.prepare({ kind: "text", text }, params, 99), {
+      code: "prompt_too_long",
+      message: /at least 100 tokens; the limit is 99/,
+    });
+    await model.prepare({ kind: "text", text }, params, 100);
+  });
 });

@@ -1,0 +1,77 @@
+/** Engines over the models of the repository, and the whole answer of a request. */
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { CastEngine } from "../../actors/engine.ts";
+import { startCast } from "../../actors/start-cast.ts";
+import type { EngineConfig, ModelConfig, TroupeConfig } from "../../src/config/config.ts";
+import { parseConfig } from "../../src/config/load-config.ts";
+import type { Engine, GenerateRequest, GenerationEvent, Prompt, Usage } from "../../src/protocol/engine.ts";
+import type { ActorSystem } from "../../src/runtime/actor-system.ts";
+import { createSamplingParams } from "../../src/sampling/create-sampling-params.ts";
+import type { SamplingParams } from "../../src/sampling/sampling-params.ts";
+
+/** An engine and the actors behind it. */
+export interface TestEngine extends AsyncDisposable {
+  readonly engine: Engine;
+  readonly system: ActorSystem;
+}
+
+interface Parts {
+  readonly model?: Partial<ModelConfig>;
+  readonly engine?: Partial<EngineConfig>;
+}
+
+export function modelPath(name: string): string {
+  return fileURLToPath(new URL(`../../${name}`, import.meta.url));
+}
+
+export function testConfig({ model, engine }: Parts = {}): TroupeConfig {
+  const cacheDir = join(tmpdir(), "troupe-test-cache");
+  return parseConfig({
+    model: { path: modelPath("models/understudy"), cacheDir, ...model },
+    engine: { kvCacheMb: 64, ...engine },
+  });
+}
+
+export async function startTestEngine(parts: Parts = {}): Promise<TestEngine> {
+  const { system, info } = await startCast(testConfig(parts), {});
+  const engine = await CastEngine.attach(system, info);
+  return { engine, system, [Symbol.asyncDispose]: () => engine.stop() };
+}
+
+/** A conversation of one question. */
+export function question(content: string): Prompt {
+  return { kind: "chat", messages: [{ role: "user", content }] };
+}
+
+export function params(fields: Partial<SamplingParams> = {}): SamplingParams {
+  return createSamplingParams({ maxTokens: 64, temperature: 0, ...fields });
+}
+
+/** Everything a request gave. */
+export interface Whole {
+  readonly events: readonly GenerationEvent[];
+  /** By index of the answer. */
+  readonly texts: readonly string[];
+  readonly tokenIds: readonly (readonly number[])[];
+  readonly finishes: readonly Extract<GenerationEvent, { kind: "finish" }>[];
+  readonly usage: Usage;
+}
+
+export async function whole(engine: Engine, request: GenerateRequest): Promise<Whole> {
+  const events: GenerationEvent[] = [];
+  const texts: string[] = [];
+  const tokenIds: number[][] = [];
+  const finishes: Extract<GenerationEvent, { kind: "finish" }>[] = [];
+  let usage: Usage = { numPromptTokens: 0, numOutputTokens: 0, numCachedTokens: 0 };
+  for await (const event of engine.generate(request)) {
+    events.push(event);
+    if (event.kind === "delta") {
+      texts[event.index] = (texts[event.index] ?? "") + event.text;
+      tokenIds[event.index] = [...(tokenIds[event.index] ?? []), ...event.tokenIds];
+    } else if (event.kind === "finish") finishes[event.index] = event;
+    else if (event.kind === "done") usage = event.usage;
+  }
+  return { events, texts, tokenIds, finishes, usage };
+}
