@@ -48,8 +48,8 @@ const MAX_QUERIES = 128;
 const MIN_QUERIES = 8;
 /** Scores of one run for each thread: 4 MiB, so that softmax finds them in cache. */
 const SCORES_PER_THREAD = 2 ** 20;
-/** Keys and values of one run of decodes for each thread: multiplied while still in cache, twice as fast as not. */
-const GATHER_BYTES_PER_THREAD = 2 ** 21;
+/** Keys and values of one run of decodes for each thread, in bytes: few enough to be multiplied while still in cache. */
+const GATHER_BYTES_PER_THREAD = 2 ** 22;
 /** What starting one more run costs, as bytes gathered in the same time. */
 const RUN_COST_BYTES = 2 ** 19;
 /** Windows start at multiples of this: no block in which MLAS sums over keys is longer, so blocks fall alike. */

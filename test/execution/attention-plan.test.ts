@@ -44,7 +44,7 @@ test("attention plan - decodes share a run while their pages fit the cache, and 
       { shape: { ...SHAPE, numKvHeads }, window: null, threads },
     ).map((run) => run.numBatches);
   assert.deepEqual(sizes(3000, 1, 4), Array(8).fill(1));
-  assert.deepEqual(sizes(3000, 8, 4), [2, 2, 2, 2]);
+  assert.deepEqual(sizes(3000, 4, 4), [2, 2, 2, 2]);
   assert.deepEqual(sizes(9000, 4, 1), [4, 4]);
 });
 
