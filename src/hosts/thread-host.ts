@@ -17,7 +17,7 @@ import type { InitRequest, ThreadControl, ThreadEntryData } from "./thread-contr
 import { joinMesh } from "./thread-mesh.ts";
 
 /** A parked thread that has not ended by itself after this time is held open by a handle its actor left behind. */
-const LEAVE_GRACE_MS = 1000;
+const LEAVE_GRACE_MS = 2000;
 
 /** @example `new ActorSystem({ hosts: [inlineHost(), threadHost()] })` */
 export function threadHost(): Host {
@@ -32,6 +32,7 @@ class ThreadActor implements HostedActor {
   readonly #worker: Worker;
   readonly #port: MessagePort;
   readonly #control: Control<ThreadControl>;
+  #resolveEnded!: (reason: DownReason) => void;
   #parked: DownReason | null = null;
   #uncaught: unknown = undefined;
   #isStopping = false;
@@ -96,6 +97,7 @@ class ThreadActor implements HostedActor {
   #watchThread(): Promise<DownReason> {
     this.#control.ended().then((reason) => this.#onParked(decodeDownReason(reason)));
     return new Promise((resolve) => {
+      this.#resolveEnded = resolve;
       this.#worker.on("error", (error) => {
         this.#uncaught = error;
       });
@@ -109,16 +111,22 @@ class ThreadActor implements HostedActor {
   #onParked(reason: DownReason): void {
     this.#parked = reason;
     void this.#control.leave();
-    const timer = this.#request.node.clock.schedule(LEAVE_GRACE_MS, () => {
-      this.#request.node.log(
-        "warn",
-        this.#request.name,
-        "Its thread was held open by a handle left behind.",
-        {},
-      );
-      void this.#worker.terminate();
-    });
+    const timer = this.#request.node.clock.schedule(LEAVE_GRACE_MS, () => this.#endParked(reason));
     this.#worker.once("exit", () => timer.cancel());
+  }
+
+  /** A handler that outlived its crashed actor may be in native code: such a thread is let go, not ended. */
+  #endParked(reason: DownReason): void {
+    const { node, name, mailbox } = this.#request;
+    const isIdle = mailbox.numActive === 0;
+    const what = isIdle ? "a handle left behind; it was ended" : "a handler that still runs; it was let go";
+    node.log("warn", name, `Its parked thread was held open by ${what}.`, {});
+    if (isIdle) {
+      void this.#worker.terminate();
+    } else {
+      this.abandon();
+      this.#resolveEnded(reason);
+    }
   }
 
   /** The thread ended without its actor: out of memory, or an exit from inside it. */

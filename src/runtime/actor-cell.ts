@@ -32,6 +32,9 @@ export interface CellIdentity {
   readonly mailbox: SharedMailbox;
 }
 
+/** How long handlers that are suspended when their actor crashes may take to come to an end. */
+const CRASH_GRACE_MS = 5_000;
+
 type Phase = "starting" | "running" | "ending" | "releasing" | "ended";
 
 export class ActorCell implements ContextHost {
@@ -121,7 +124,10 @@ export class ActorCell implements ContextHost {
     this.#end(reason);
   }
 
-  /** Ends the actor without waiting for handlers that are suspended: what they share can no longer be trusted. */
+  /**
+   * Ends the actor and fails its callers at once. Handlers that still run get a short while to see it: one of them may
+   * be about to enter native code, and Down means that nothing runs any more.
+   */
   crash(thrown: unknown): void {
     const error = toTroupeError(thrown);
     if (this.#phase !== "starting" && this.#phase !== "running") {
@@ -130,7 +136,10 @@ export class ActorCell implements ContextHost {
     this.#end({ kind: "crash", error });
     this.#turns.failActive(this.#downError());
     this.#rejectStart?.(error);
-    void this.#release();
+    if (this.#phase === "ending") {
+      const timer = this.clock.schedule(CRASH_GRACE_MS, () => void this.#release());
+      this.#cleanups.add(() => timer.cancel());
+    }
   }
 
   isStopRequested(): boolean {
@@ -165,10 +174,14 @@ export class ActorCell implements ContextHost {
     this.#phase = "ending";
     this.#reason = reason;
     this.#mailbox.requestStop();
-    for (const cleanup of this.#cleanups) cleanup();
-    this.#cleanups.clear();
+    this.#cleanUp();
     this.#turns.close(this.#downError());
     if (this.#turns.numActive === 0) void this.#release();
+  }
+
+  #cleanUp(): void {
+    for (const cleanup of this.#cleanups) cleanup();
+    this.#cleanups.clear();
   }
 
   #onIdle(): void {
@@ -178,6 +191,7 @@ export class ActorCell implements ContextHost {
   async #release(): Promise<void> {
     if (this.#phase !== "ending") return;
     this.#phase = "releasing";
+    this.#cleanUp();
     try {
       if (this.#made !== null) await this.#definition.onStop?.(this.#made.state, this.#reason, this.#context);
     } catch (error) {

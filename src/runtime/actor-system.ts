@@ -134,7 +134,13 @@ export class ActorSystem implements Messenger {
 
   /** Calls `onDown` once, when the present incarnation of `ref` is no more (soon, if there is none). */
   watch(ref: AnyActorRef, onDown: (down: Down) => void): Watch {
-    return this.#core.node.watch(ref, onDown);
+    return this.#core.node.watch(ref, (down) => {
+      try {
+        onDown(down);
+      } catch (error) {
+        this.#core.log("error", "system", `The watcher of ${ref.actor} threw.`, { error: String(error) });
+      }
+    });
   }
 
   tell<P extends Protocol, K extends TellKind<P>>(

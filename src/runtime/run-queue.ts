@@ -9,7 +9,7 @@ export interface Runnable {
   run(): void;
 }
 
-const MAX_STEPS_PER_TURN = 64;
+const MAX_STEPS_PER_TURN = 256;
 const MAX_TURN_MS = 4;
 
 export class RunQueue {

@@ -36,6 +36,8 @@ export class Supervisor implements Supervised {
   readonly #makeChild: ChildFactory;
   readonly #options: SupervisorOptions;
   readonly #children: Supervised[];
+  /** Being stopped for good: not restarted, whatever their group does. */
+  readonly #removing = new WeakSet<Supervised>();
   #state: SupervisedState = "idle";
   #history: RestartHistory;
   #work: Promise<void> = Promise.resolve();
@@ -74,7 +76,9 @@ export class Supervisor implements Supervised {
 
   #childOf(spec: ChildSpec): Supervised {
     return this.#makeChild(spec, this.name, (child, reason) => {
-      this.#enqueue(() => this.#handleDown(child, reason));
+      this.#enqueue(() => this.#handleDown(child, reason)).catch((error: unknown) => {
+        this.#core.log("error", this.name, "Could not handle a Down.", { error: String(error) });
+      });
     });
   }
 
@@ -111,6 +115,7 @@ export class Supervisor implements Supervised {
 
   /** Stops one child for good. */
   async removeChild(child: Supervised, reason: DownReason): Promise<void> {
+    this.#removing.add(child);
     try {
       await child.stop(reason);
     } finally {
@@ -157,7 +162,12 @@ export class Supervisor implements Supervised {
   async #startChildren(children: readonly Supervised[]): Promise<void> {
     for (const child of children) {
       if (this.#stopping !== null) throw this.#stoppedError();
-      await child.start();
+      if (this.#removing.has(child)) continue;
+      try {
+        await child.start();
+      } catch (error) {
+        if (!this.#removing.has(child)) throw error;
+      }
     }
   }
 
@@ -180,6 +190,7 @@ export class Supervisor implements Supervised {
     const index = this.#children.indexOf(child);
     // A group restart may have brought it up again before its turn came.
     if (this.#state !== "running" || this.#stopping !== null || index < 0 || child.state !== "down") return;
+    if (this.#removing.has(child)) return;
     if (!shouldRestart(child.restart, reason)) {
       if (child.restart === "temporary" || !this.#options.keepsEnded) this.#remove(child);
       return;

@@ -87,7 +87,7 @@ test("a handle left behind does not keep a parked thread for ever", async (t) =>
   });
   while (!isDown) {
     // Time moves only once the actor is parked and its thread should be ending.
-    if (clock.numPending > 2) clock.advance(1000);
+    if (clock.numPending > 2) clock.advance(2000);
     await new Promise(setImmediate);
   }
   await stop;

@@ -177,6 +177,20 @@ function errorCases(host: string): void {
     }
   });
 
+  test(`${host}: a crash fails the other handlers' callers at once, and is a Down when those handlers have ended`, async (t) => {
+    const { system } = setup(t, host);
+    const pool = await system.spawn<PoolProtocol>(POOL, { host, args: null, restart: "temporary" });
+    const job = { entered: newLatch(), release: newLatch() };
+    const work = system.ask(pool, "work", job);
+    await untilOpen(job.entered);
+    const down = nextEvent(system, "down");
+    system.tell(pool, "crash", null);
+    await assert.rejects(work, coded("actor_down"));
+    assert.equal(system.inspect().actors[0]?.state, "running");
+    openLatch(job.release);
+    assert.equal((await down).reason.kind, "crash");
+  });
+
   test(`${host}: a throw in a tell handler or a timer is a crash`, async (t) => {
     const { system, spawnProbe } = setup(t, host);
     for (const kind of ["crash", "crashLater"] as const) {

@@ -297,6 +297,19 @@ test("a shutdown during the backoff ends it; nothing is started any more", async
   assert.equal(clock.numPending, 0);
 });
 
+test("what is stopped during its backoff is not started again", async (t) => {
+  const { system, clock, log, child, down } = stage(t);
+  const { module, args } = child("a");
+  const a = await system.spawn(module as never, { name: "a", args: args as never });
+  down("a", "crash");
+  await settle();
+  await system.stop(a);
+  clock.advance(10_000);
+  await settle();
+  assert.deepEqual(log, ["+a", "-a"]);
+  assert.equal(system.inspect().state, "running");
+});
+
 test("two children that go down at the same time are both handled", async (t) => {
   const { system, log, child, down } = stage(t);
   await system.supervise(tree("one-for-one", [child("a"), child("b"), child("c")]));
