@@ -225,6 +225,7 @@ export class ActorTurns implements Runnable {
   #produce(call: InboundCall, items: unknown, window: number): void {
     this.#activeCalls.delete(call);
     if (!isAsyncIterable(items)) {
+      if (isPromise(items)) items.catch(() => undefined);
       call.fail(new TroupeError("no_handler", `${this.#owner.name}: this kind of message is not a stream.`));
       this.finish();
       return;

@@ -35,6 +35,9 @@ export class Supervisor implements Supervised {
   readonly #onDown: DownListener;
   readonly #makeChild: ChildFactory;
   readonly #options: SupervisorOptions;
+  /** As the spec has them; what was added later is only among the children. */
+  readonly #ofSpec: readonly Supervised[];
+  /** Those it looks after now. */
   readonly #children: Supervised[];
   /** Being stopped for good: not restarted, whatever their group does. */
   readonly #removing = new WeakSet<Supervised>();
@@ -59,7 +62,8 @@ export class Supervisor implements Supervised {
     this.#makeChild = makeChild;
     this.#options = options;
     this.#history = this.#newHistory();
-    this.#children = spec.children.map((child) => this.#childOf(child));
+    this.#ofSpec = spec.children.map((child) => this.#childOf(child));
+    this.#children = [...this.#ofSpec];
   }
 
   get state(): SupervisedState {
@@ -87,8 +91,9 @@ export class Supervisor implements Supervised {
     this.#stopping = null;
     this.#state = "starting";
     this.#history = this.#newHistory();
-    // Those there are now: a child added meanwhile is started by whoever adds it.
-    const children = [...this.#children];
+    // A restarted supervisor has all its children again, also the temporary ones that ended before.
+    const children = [...this.#ofSpec];
+    this.#children.splice(0, this.#children.length, ...children);
     return this.#enqueue(async () => {
       try {
         await this.#startChildren(children);
@@ -126,11 +131,12 @@ export class Supervisor implements Supervised {
   #remove(child: Supervised): void {
     const index = this.#children.indexOf(child);
     if (index >= 0) this.#children.splice(index, 1);
-    this.#releaseNames(child);
+    // What the spec names may come back with a restart of this supervisor.
+    if (!this.#ofSpec.includes(child)) this.#releaseNames(child);
   }
 
   #releaseNames(child: Supervised): void {
-    if (child instanceof Supervisor) for (const grandchild of child.children) this.#releaseNames(grandchild);
+    if (child instanceof Supervisor) for (const grandchild of child.#ofSpec) this.#releaseNames(grandchild);
     this.#core.release(child.name);
   }
 

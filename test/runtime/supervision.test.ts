@@ -120,6 +120,23 @@ test("a temporary sibling is stopped with its group and not started again; an en
   assert.deepEqual(log, ["-a", "-b", "+a", "+c"]);
 });
 
+test("a restarted supervisor has all its children again, also a temporary one that ended", async (t) => {
+  const { system, clock, log, child, down } = stage(t);
+  const intensity = { maxRestarts: 0, windowMs: 1000 };
+  const children = [child("a"), child("b", { restart: "temporary" })];
+  await system.supervise(tree("one-for-one", children, { intensity }));
+  down("b", "crash");
+  await settle();
+  down("a", "crash");
+  await settle();
+  log.splice(0);
+  clock.advance(3000);
+  await settle();
+  assert.deepEqual(log, ["+a", "+b"]);
+  await system.stop({ actor: "tree" });
+  await system.supervise(tree("one-for-one", children));
+});
+
 test("restarts are counted in a sliding window; one too many and the supervisor gives up", async (t) => {
   const { system, clock, log, child, down } = stage(t);
   const intensity = { maxRestarts: 2, windowMs: 1000 };
