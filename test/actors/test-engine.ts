@@ -75,3 +75,17 @@ export async function whole(engine: Engine, request: GenerateRequest): Promise<W
   }
   return { events, texts, tokenIds, finishes, usage };
 }
+
+/**
+ * Whether no sequence runs and every page is free. What was cancelled is freed by the step after the cancel has arrived,
+ * so a few steps are given.
+ */
+export async function becomesIdle(engine: Engine): Promise<boolean> {
+  const tiny = { prompt: { kind: "ids", ids: [1] }, params: params({ maxTokens: 1 }) } as const;
+  for (let step = 0; step < 10; step++) {
+    const { numRunning, numWaiting, numFreePages, numPages } = engine.status();
+    if (numRunning + numWaiting === 0 && numFreePages === numPages) return true;
+    await whole(engine, tiny);
+  }
+  return false;
+}
