@@ -21,6 +21,8 @@ if (major === undefined || major < NEEDED_MAJOR) {
 async function createContext(): Promise<CliContext> {
   const { readVersion } = await import("./version.ts");
   const { createServices } = await import("./real-services.ts");
+  const { watchParent } = await import("./parent-watch.ts");
+  const { systemClock } = await import("../core/clock.ts");
   const listeners = new Set<(signal: StopSignal) => void>();
   // A reader that went away (`troupe generate ... | head -1`) is a request to stop, not a failure.
   process.stdout.on("error", () => {
@@ -36,7 +38,11 @@ async function createContext(): Promise<CliContext> {
     onSignal(listener) {
       listeners.add(listener);
       process.on("SIGINT", listener).on("SIGTERM", listener);
+      const isUnderNpm = process.env.npm_lifecycle_event !== undefined;
+      const parentId = (): number => (isUnderNpm ? process.ppid : 0);
+      const endWatch = watchParent(systemClock, parentId, () => listener("SIGTERM"));
       return () => {
+        endWatch();
         listeners.delete(listener);
         process.off("SIGINT", listener).off("SIGTERM", listener);
       };
