@@ -19,6 +19,8 @@ export interface InitRequest {
   readonly mailbox: MailboxShare;
   /** Who runs already. */
   readonly entries: readonly DirectoryEntry[];
+  /** Who is known, but down now. */
+  readonly downNames: readonly string[];
   /** Direct routes to the other threads; the system's own is among them. */
   readonly peers: readonly { readonly nodeId: number; readonly port: MessagePort }[];
 }

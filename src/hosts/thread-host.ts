@@ -8,8 +8,8 @@
 import { MessageChannel, type MessagePort, Worker } from "node:worker_threads";
 import { siblingModule } from "../core/sibling-module.ts";
 import { TroupeError, toTroupeError } from "../errors/troupe-error.ts";
-import { decodeDownReason, encodeDownReason } from "../runtime/actor-node.ts";
 import type { DownReason } from "../runtime/actor-types.ts";
+import { decodeDownReason, encodeDownReason } from "../runtime/down-reason.ts";
 import type { Host, HostedActor, StartRequest } from "../runtime/host.ts";
 import { type Control, connectControl, withTransfer } from "./control-channel.ts";
 import { threadExecArgv } from "./thread-exec-argv.ts";
@@ -70,6 +70,7 @@ class ThreadActor implements HostedActor {
       args,
       mailbox: mailbox.share,
       entries: node.directory.entries(),
+      downNames: node.directory.downNames(),
       peers,
     };
     const ports = peers.map((peer) => peer.port);

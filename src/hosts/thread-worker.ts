@@ -7,8 +7,9 @@ import { systemClock } from "../core/clock.ts";
 import { toPlainData } from "../errors/plain-data.ts";
 import { TroupeError, toTroupeError } from "../errors/troupe-error.ts";
 import { ActorCell } from "../runtime/actor-cell.ts";
-import { ActorNode, decodeDownReason, encodeDownReason, SYSTEM_NODE } from "../runtime/actor-node.ts";
+import { ActorNode, SYSTEM_NODE } from "../runtime/actor-node.ts";
 import type { LogRecord } from "../runtime/actor-types.ts";
+import { decodeDownReason, encodeDownReason } from "../runtime/down-reason.ts";
 import { type EncodedDownReason, OP } from "../runtime/envelope.ts";
 import { SharedMailbox } from "../runtime/shared-mailbox.ts";
 import { DeadLetterRelay } from "./dead-letter-relay.ts";
@@ -66,6 +67,7 @@ export class ThreadWorker implements ThreadControl {
     node.addCell(address, cell);
     for (const { nodeId, port } of request.peers) node.addPeer(nodeId, new PortLink(port));
     for (const entry of request.entries) node.actorUp(entry);
+    for (const down of request.downNames) node.directory.markDown(down);
     return cell;
   }
 

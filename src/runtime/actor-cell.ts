@@ -5,11 +5,12 @@
  *   starting ──init──► running ──stop or crash──► ending ──handlers done──► releasing ──onStop──► ended
  */
 import type { Clock } from "../core/clock.ts";
-import { TroupeError, toTroupeError } from "../errors/troupe-error.ts";
+import { type TroupeError, toTroupeError } from "../errors/troupe-error.ts";
 import { CellContext, type ContextHost } from "./actor-context.ts";
 import type { DeadLetterReason } from "./actor-events.ts";
 import { ActorTurns, type ErasedDefinition, type Task } from "./actor-turns.ts";
 import type { AnyActorRef, Down, DownReason, LogLevel, Messenger, Watch } from "./actor-types.ts";
+import { downError } from "./down-reason.ts";
 import type { RequestEnvelope } from "./envelope.ts";
 import type { Peer } from "./inbound-call.ts";
 import type { RunQueue } from "./run-queue.ts";
@@ -204,15 +205,4 @@ export class ActorCell implements ContextHost {
   #downError(): TroupeError {
     return downError(this.name, this.#reason);
   }
-}
-
-/** What a caller of an actor that went down gets. */
-export function downError(name: string, reason: DownReason): TroupeError {
-  if (reason.kind === "shutdown") {
-    return new TroupeError("system_stopped", `${name} is stopped: the system is shutting down.`);
-  }
-  const cause = reason.kind === "crash" ? reason.error : undefined;
-  const text =
-    cause === undefined ? `${name} is down (${reason.kind}).` : `${name} crashed: ${cause.message}`;
-  return new TroupeError("actor_down", text, { cause, details: { actor: name, reason: reason.kind } });
 }

@@ -3,19 +3,14 @@
  * calls made here. Node 0 is the system's own thread; every other node hosts one actor.
  */
 import type { Clock } from "../core/clock.ts";
-import { decodeError, type EncodedError, encodeError } from "../errors/error-codec.ts";
-import { invariant, type TroupeError, toTroupeError } from "../errors/troupe-error.ts";
-import { type ActorCell, type CellHome, downError } from "./actor-cell.ts";
+import { decodeError, type EncodedError } from "../errors/error-codec.ts";
+import { invariant, type TroupeError } from "../errors/troupe-error.ts";
+import type { ActorCell, CellHome } from "./actor-cell.ts";
 import type { DeadLetterReason } from "./actor-events.ts";
 import type { AnyActorRef, Down, DownReason, LogLevel, LogRecord, Watch } from "./actor-types.ts";
 import { Directory, type Located } from "./directory.ts";
-import {
-  type DirectoryEntry,
-  type EncodedDownReason,
-  type Envelope,
-  OP,
-  type RequestEnvelope,
-} from "./envelope.ts";
+import { decodeDownReason, downError } from "./down-reason.ts";
+import { type DirectoryEntry, type Envelope, OP, type RequestEnvelope } from "./envelope.ts";
 import type { Peer } from "./inbound-call.ts";
 import type { Link } from "./link.ts";
 import { type MessengerHome, NodeMessenger } from "./node-messenger.ts";
@@ -264,15 +259,4 @@ export class ActorNode implements CellHome, MessengerHome {
 function addWatcher(located: Located, notify: (reason: DownReason) => void): () => void {
   located.watchers.add(notify);
   return () => void located.watchers.delete(notify);
-}
-
-/** A reason in the form that crosses threads. */
-export function encodeDownReason(reason: DownReason): EncodedDownReason {
-  return reason.kind === "crash" ? { kind: "crash", error: encodeError(reason.error) } : reason;
-}
-
-export function decodeDownReason(reason: EncodedDownReason): DownReason {
-  return reason.kind === "crash"
-    ? { kind: "crash", error: toTroupeError(decodeError(reason.error)) }
-    : reason;
 }

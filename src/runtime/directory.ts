@@ -42,11 +42,21 @@ export class Directory {
     return located;
   }
 
+  /** The name is known, but nothing runs under it. */
+  markDown(name: string): void {
+    if (!this.#byName.has(name)) this.#byName.set(name, "down");
+  }
+
+  downNames(): string[] {
+    return [...this.#byName].flatMap(([name, found]) => (found === "down" ? [name] : []));
+  }
+
   /** The name is given up. */
   forget(name: string): void {
     if (this.#byName.get(name) === "down") this.#byName.delete(name);
   }
 
+  /** Who runs. */
   entries(): DirectoryEntry[] {
     return [...this.#byAddress.values()].map((located) => located.entry);
   }

@@ -3,9 +3,9 @@
  * up or down, and ends them without ever forcing one.
  */
 import { TroupeError, toTroupeError } from "../errors/troupe-error.ts";
-import { downError } from "./actor-cell.ts";
 import type { ActorInspection } from "./actor-events.ts";
 import type { DownReason } from "./actor-types.ts";
+import { downError } from "./down-reason.ts";
 import type { DirectoryEntry } from "./envelope.ts";
 import type { HostedActor } from "./host.ts";
 import { SharedMailbox } from "./shared-mailbox.ts";
@@ -194,8 +194,8 @@ export class SupervisedActor implements Supervised {
       incarnation: this.#incarnation,
       numRestarts: Math.max(0, this.#incarnation - 1),
       mailbox: {
-        numMessages: mailbox.numMessages,
-        numBytes: mailbox.numBytes,
+        numMessages: run.down === null ? mailbox.numMessages : 0,
+        numBytes: run.down === null ? mailbox.numBytes : 0,
         maxMessages: mailbox.share.maxMessages,
         maxBytes: mailbox.share.maxBytes,
       },

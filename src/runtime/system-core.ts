@@ -2,9 +2,10 @@
 import { type Clock, systemClock } from "../core/clock.ts";
 import { invariant, TroupeError } from "../errors/troupe-error.ts";
 import { DEAD_LETTER_REASONS, type DeadLetterReason, type SystemEvents } from "./actor-events.ts";
-import { ActorNode, encodeDownReason, SYSTEM_NODE } from "./actor-node.ts";
+import { ActorNode, SYSTEM_NODE } from "./actor-node.ts";
 import type { ActorSystemOptions } from "./actor-system-options.ts";
 import type { DownReason, LogLevel, LogSink } from "./actor-types.ts";
+import { encodeDownReason } from "./down-reason.ts";
 import { type DirectoryEntry, type Envelope, OP } from "./envelope.ts";
 import type { EventBus } from "./event-bus.ts";
 import type { Host } from "./host.ts";

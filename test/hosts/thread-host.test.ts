@@ -150,3 +150,18 @@ test("order holds between threads across a restart: nothing for the dead incarna
     Array.from({ length: history.length }, (_, n) => 1500 - history.length + n),
   );
 });
+
+test("a thread that starts later knows who is down at that moment", async (t) => {
+  const clock = new ManualClock();
+  const { system, spawnProbe } = setup(t, "thread", { clock });
+  const first = await spawnProbe({ restart: "permanent" });
+  const restarting = nextEvent(system, "restarting");
+  system.tell(first, "crash", "and wait for its backoff");
+  await restarting;
+  const second = await spawnProbe();
+  assert.equal((await system.ask(second, "askOther", first)).code, "actor_down");
+  const restarted = nextEvent(system, "restarted");
+  clock.advance(10);
+  await restarted;
+  assert.equal((await system.ask(second, "askOther", first)).code, null);
+});
