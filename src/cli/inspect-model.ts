@@ -7,7 +7,13 @@ import { kvPageBytes } from "../kv/kv-memory.ts";
 import { describeModel } from "../model/architectures/registry.ts";
 import { buildSegments } from "../model/compile/segments.ts";
 import type { Precision } from "../model/compiled-model.ts";
-import type { DecoderDescription, LinearDescription, NormDescription } from "../model/decoder-description.ts";
+import type {
+  DecoderDescription,
+  LayerDescription,
+  LinearDescription,
+  NormDescription,
+} from "../model/decoder-description.ts";
+import { mlpLinears } from "../model/mlp-description.ts";
 import { type ModelFolder, readModelFolder } from "../model/model-folder.ts";
 import { LINEAR_FORMS } from "../model/precisions/linear-forms.ts";
 import { findWeightFiles } from "../model/safetensors/weight-files.ts";
@@ -64,19 +70,29 @@ async function sizesOf(folder: ModelFolder): Promise<ModelSizes> {
 
 /** Counts each tensor once, however often it is used: tied embeddings, packed projections. */
 function countParameters(decoder: DecoderDescription): number {
-  const sizes = new Map<string, number>([[decoder.embedding, decoder.vocabSize * decoder.hiddenSize]]);
+  const { embedding, hiddenSize } = decoder;
+  const sizes = new Map<string, number>([[embedding.tensor, decoder.vocabSize * hiddenSize]]);
+  if (embedding.positions !== null) sizes.set(embedding.positions, decoder.maxPositions * hiddenSize);
   const addNorm = (norm: NormDescription | null): void => {
-    if (norm !== null) sizes.set(norm.tensor, norm.size);
+    if (norm === null) return;
+    sizes.set(norm.tensor, norm.size);
+    if (norm.kind === "layer") sizes.set(norm.bias, norm.size);
   };
   const addLinear = (linear: LinearDescription): void => {
     for (const { tensor, tensorRows } of linear.weight) sizes.set(tensor, tensorRows * linear.inputs);
     for (const { tensor, tensorRows } of linear.bias ?? []) sizes.set(tensor, tensorRows);
   };
   for (const layer of decoder.layers) {
-    for (const norm of [layer.inputNorm, layer.queryNorm, layer.keyNorm, layer.mlpNorm]) addNorm(norm);
-    for (const linear of [layer.qkv, layer.output, layer.mlp.gateUp, layer.mlp.down]) addLinear(linear);
+    for (const norm of layerNorms(layer)) addNorm(norm);
+    for (const linear of [layer.qkv, layer.output, ...mlpLinears(layer.mlp)]) addLinear(linear);
   }
+  addNorm(embedding.norm);
   addNorm(decoder.finalNorm);
   addLinear(decoder.head);
   return [...sizes.values()].reduce((sum, size) => sum + size, 0);
+}
+
+function layerNorms(layer: LayerDescription): (NormDescription | null)[] {
+  const { inputNorm, queryNorm, keyNorm, attentionPostNorm, mlpNorm, mlpPostNorm } = layer;
+  return [inputNorm, queryNorm, keyNorm, attentionPostNorm, mlpNorm, mlpPostNorm];
 }

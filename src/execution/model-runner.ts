@@ -121,7 +121,8 @@ class Runner implements ModelRunner {
     const numLayers = this.#options.model.numLayers;
     const ropes = this.#ropes.rows(rows.positions);
     const prepared = new Map<PagedAttention, PreparedAttention>();
-    let inputs = this.#dense.enterLayer(0, { ids: idsOf(batch, rows), ...ropes });
+    const positions = tensor("int32", rows.positions, [rows.positions.length]);
+    let inputs = this.#dense.enterLayer(0, { ids: idsOf(batch, rows), positions, ...ropes });
     for (let layer = 0; ; layer++) {
       this.#checkStop();
       this.#writeKv(layer, inputs, slots);

@@ -1,12 +1,13 @@
 /**
  * What compiling a checkpoint gives and a model-agent runs: a chain of dense ONNX segments, split at attention.
  *
- *     first : ids, cos.*, sin.*              -> xOut, q, k, v       embed · norm · qkv · rope
+ *     first : ids, positions, cos.*, sin.*   -> xOut, q, k, v       embed · norm · qkv · rope
  *     block : att, x, cos.*, sin.*           -> xOut, q, k, v       o-proj · residual · MLP · residual · norm · qkv · rope
  *     last  : att, x                         -> logits              o-proj · residual · MLP · residual · norm · lm-head
  *
  * All activations are flat float32: x and xOut (the next segment's x) [tokens, hiddenSize], q and att [tokens, numHeads * headDim],
- * k and v [tokens, numKvHeads * headDim], logits [rows, vocabSize]; ids int64 [tokens].
+ * k and v [tokens, numKvHeads * headDim], logits [rows, vocabSize]; ids int64 [tokens], positions int32 [tokens] for models
+ * that learned an embedding of each position.
  * Rotary angles are fed, not stored: cos.N and sin.N are [tokens, rotaryDim / 2] rows of rope table N, one row for each
  * token, so every variant of scaling is plain arithmetic in rope.ts. A segment lists only the inputs it has.
  */
@@ -28,6 +29,12 @@ export interface RopeSpec {
   /** Dimensions of a head that turn (headDim, or less for partial rotary). */
   readonly rotaryDim: number;
   readonly theta: number;
+  /**
+   * With prefix attention: half of the pairs turns by one dimension of the position and half by another, each with the
+   * frequencies of rotaryDim / 2 dimensions. First the place in the prefix, that of its last token for all behind it;
+   * then how far behind the prefix, 0 inside it. Absent: every pair turns by the place in the sequence.
+   */
+  readonly positions?: "prefix-and-block";
   readonly scaling:
     | { readonly kind: "none" }
     | { readonly kind: "linear"; readonly factor: number }
@@ -47,7 +54,27 @@ export interface RopeSpec {
         readonly betaSlow: number;
         readonly attentionFactor: number | null;
         readonly truncate: boolean;
+      }
+    | {
+        readonly kind: "longrope";
+        /** Divide the frequency of each pair of dimensions while no sequence may grow beyond the original length. [rotaryDim / 2] */
+        readonly shortFactors: readonly number[];
+        /** The same where sequences may. [rotaryDim / 2] */
+        readonly longFactors: readonly number[];
+        readonly originalMaxPositions: number;
+        /** Multiplies cos and sin. */
+        readonly attentionFactor: number;
       };
+}
+
+/**
+ * Attention that is not causal over a prompt (GLM): the prompt's tokens but the last few see one another in both
+ * directions, so their keys and values depend on the whole prompt. It must be computed in one step, and no other prompt
+ * can share its pages.
+ */
+export interface PrefixAttention {
+  /** Tokens at the prompt's end that are causal already. */
+  readonly numCausalTokens: number;
 }
 
 /** Weight precisions. */
@@ -73,6 +100,8 @@ export interface CompiledModel {
   readonly attention: readonly AttentionSpec[];
   /** Rope tables by number, as segments name them (cos.0, sin.0, ...). Empty for models without rotary positions. */
   readonly ropes: readonly RopeSpec[];
+  /** Null for causal models. */
+  readonly prefixAttention: PrefixAttention | null;
   /** Bytes of all weights as stored. */
   readonly weightBytes: number;
 }

@@ -27,6 +27,8 @@ const parametersSchema = z.looseObject({
   mscale: z.number().nullish(),
   mscale_all_dim: z.number().nullish(),
   truncate: z.boolean().nullish(),
+  short_factor: z.array(positive).nullish(),
+  long_factor: z.array(positive).nullish(),
 });
 type Parameters = z.infer<typeof parametersSchema>;
 
@@ -36,6 +38,8 @@ export const ropeKeys = {
   rope_scaling: z.looseObject({}).nullish(),
   rope_parameters: z.looseObject({}).nullish(),
   partial_rotary_factor: z.number().positive().max(1).nullish(),
+  /** Phi-3 tells it here. */
+  original_max_position_embeddings: positive.nullish(),
 };
 
 /** What {@link readRopes} needs of a parsed config.json. */
@@ -103,12 +107,20 @@ function readRope(parameters: Parameters, { config, headDim, what }: Context): R
     );
   }
   const theta = parameters.rope_theta ?? config.rope_theta ?? DEFAULT_THETA;
-  return { rotaryDim, theta, scaling: readScaling(parameters, config.max_position_embeddings, what) };
+  return { rotaryDim, theta, scaling: readScaling(parameters, { config, rotaryDim, what }) };
 }
 
-const KINDS = ["default", "linear", "dynamic", "llama3", "yarn"] as const;
+const KINDS = ["default", "linear", "dynamic", "llama3", "yarn", "longrope"] as const;
 
-function readScaling(parameters: Parameters, maxPositions: number, what: string): RopeSpec["scaling"] {
+interface ScalingContext {
+  readonly config: RopeConfig;
+  readonly rotaryDim: number;
+  readonly what: string;
+}
+
+function readScaling(parameters: Parameters, context: ScalingContext): RopeSpec["scaling"] {
+  const { config, what } = context;
+  const maxPositions = config.max_position_embeddings;
   const name = parameters.rope_type ?? parameters.type ?? "default";
   const kind = KINDS.find((known) => known === name);
   const need = (key: "factor" | "low_freq_factor" | "high_freq_factor"): number => {
@@ -138,6 +150,8 @@ function readScaling(parameters: Parameters, maxPositions: number, what: string)
         parameters.factor ?? maxPositions / originalMaxPositions,
         originalMaxPositions,
       );
+    case "longrope":
+      return readLongrope(parameters, context);
     case undefined: {
       const message = `${what}: rope type "${name}" is not supported; supported are ${KINDS.join(", ")}`;
       throw new TroupeError("unsupported_model", message, { details: { ropeType: name } });
@@ -160,11 +174,30 @@ function readYarn(parameters: Parameters, factor: number, originalMaxPositions: 
   };
 }
 
-/** As vLLM derives a model's length: max_position_embeddings is the trained length except for llama3. */
+function readLongrope(
+  { short_factor: shortFactors, long_factor: longFactors, ...parameters }: Parameters,
+  { config, rotaryDim, what }: ScalingContext,
+): RopeSpec["scaling"] {
+  const maxPositions = config.max_position_embeddings;
+  const originalMaxPositions =
+    config.original_max_position_embeddings ?? parameters.original_max_position_embeddings ?? maxPositions;
+  if (shortFactors?.length !== rotaryDim / 2 || longFactors?.length !== rotaryDim / 2) {
+    const message = `${what}: rope type "longrope" needs "short_factor" and "long_factor" of ${rotaryDim / 2} numbers each`;
+    throw new TroupeError("invalid_model", message);
+  }
+  const stretch = maxPositions / originalMaxPositions;
+  // https://arxiv.org/abs/2402.13753, section 4.2
+  const magnitude = stretch <= 1 ? 1 : Math.sqrt(1 + Math.log(stretch) / Math.log(originalMaxPositions));
+  const attentionFactor = parameters.attention_factor ?? magnitude;
+  return { kind: "longrope", shortFactors, longFactors, originalMaxPositions, attentionFactor };
+}
+
+/** As vLLM derives a model's length: max_position_embeddings is the trained length except for llama3 and longrope. */
 function stretchedPositions({ scaling }: RopeSpec, maxPositions: number): number {
   switch (scaling.kind) {
     case "none":
     case "llama3":
+    case "longrope":
       return maxPositions;
     case "linear":
       return Math.floor(maxPositions * scaling.factor);

@@ -33,8 +33,9 @@ export interface RopeTable {
 const FIRST_POSITIONS = 256;
 
 /**
- * @param maxPositions the longest sequence that is served. Dynamic NTK scaling fixes its base for this length: keys are
- * kept rotated, so one sequence cannot change its base as it grows. Up to the original length the base is unscaled.
+ * @param maxPositions the longest sequence that is served. Dynamic NTK scaling fixes its base for this length, and longrope
+ * chooses between its short and long factors by it: keys are kept rotated and shared between requests, so angles cannot
+ * change as one sequence grows. Up to the original length the base is unscaled and the factors are the short ones.
  */
 export function ropeTable(spec: RopeSpec, maxPositions: number): RopeTable {
   const frequencies = inverseFrequencies(spec, maxPositions);
@@ -75,8 +76,9 @@ function grow(
   return { cos, sin };
 }
 
-/** How much yarn turns the scores up; 1 for every other kind. */
+/** How much yarn and longrope turn the scores up; 1 for every other kind. */
 function attentionFactor({ scaling }: RopeSpec): number {
+  if (scaling.kind === "longrope") return f32(scaling.attentionFactor);
   if (scaling.kind !== "yarn") return 1;
   return f32(scaling.attentionFactor ?? yarnMagnitude(scaling.factor, 1));
 }
@@ -104,6 +106,11 @@ export function inverseFrequencies(spec: RopeSpec, maxPositions: number): Float3
       return plainFrequencies(rotaryDim, theta).map((frequency) => llama3Frequency(frequency, scaling));
     case "yarn":
       return yarnFrequencies(spec, scaling);
+    case "longrope": {
+      const isLong = maxPositions > scaling.originalMaxPositions;
+      const factors = isLong ? scaling.longFactors : scaling.shortFactors;
+      return powers(rotaryDim, theta).map((power, i) => 1 / f32(f32(factors[i]!) * power));
+    }
   }
 }
 

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
@@ -8,14 +8,8 @@ import { compileModel } from "../../src/model/compile/compile-model.ts";
 import { PRECISIONS } from "../../src/model/compiled-model.ts";
 import { argmax, assertSameBits, prefill, Stage } from "./stage.ts";
 
-const MODELS = [
-  "llama2",
-  "llama3-gqa-scaled-rope",
-  "codellama",
-  "mistral-sliding-window",
-  "qwen2-tied",
-  "qwen3",
-] as const;
+/** Every golden model; a folder more is a test more. */
+const MODELS = readdirSync(pathOf("test/golden/models")).sort();
 
 /** A smaller gap between the two best logits may flip between two correct programs. */
 const SAFE_MARGIN = 1e-3;

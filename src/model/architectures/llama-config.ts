@@ -9,7 +9,8 @@ import { ropeKeys } from "../rope-config.ts";
 
 const size = z.number().int().positive();
 
-const llamaConfigSchema = z.looseObject({
+/** The keys, for families that have more. */
+export const llamaKeys = {
   hidden_size: size,
   intermediate_size: size,
   num_hidden_layers: size,
@@ -28,28 +29,29 @@ const llamaConfigSchema = z.looseObject({
   use_sliding_window: z.boolean().default(false),
   max_window_layers: z.number().int().nonnegative().nullish(),
   ...ropeKeys,
-});
+};
+const llamaConfigSchema = z.looseObject(llamaKeys);
 
 /** The parsed keys. */
 export type LlamaConfig = z.infer<typeof llamaConfigSchema>;
 
-/** @throws TroupeError `invalid_model` naming the key, `unsupported_model` for an activation other than SiLU. */
+/** @throws TroupeError `invalid_model` naming the key */
 export function parseLlamaConfig(folder: ModelFolder): LlamaConfig {
-  const what = `${folder.dir}/config.json`;
-  const config = parse(llamaConfigSchema, folder.config, { code: "invalid_model", what });
-  if (!["silu", "swish"].includes(config.hidden_act)) {
-    const message = `${what}: hidden_act "${config.hidden_act}" is not supported for ${folder.architecture}; use silu`;
-    throw new TroupeError("unsupported_model", message);
-  }
-  if (config.layer_types && config.layer_types.length !== config.num_hidden_layers) {
-    const message = `${what}: layer_types has ${config.layer_types.length} entries for ${config.num_hidden_layers} layers`;
-    throw new TroupeError("invalid_model", message);
-  }
-  return config;
+  return parse(llamaConfigSchema, folder.config, { code: "invalid_model", what: configPath(folder) });
 }
 
+/** Where the settings of a model stand, for errors. */
+export function configPath(folder: ModelFolder): string {
+  return `${folder.dir}/config.json`;
+}
+
+type DimsConfig = Pick<
+  LlamaConfig,
+  "hidden_size" | "num_attention_heads" | "num_key_value_heads" | "head_dim" | "vocab_size"
+>;
+
 /** @throws TroupeError `invalid_model` when heads do not divide. */
-export function decoderDims(config: LlamaConfig, what: string): DecoderDims {
+export function decoderDims(config: DimsConfig, what: string): DecoderDims {
   const { hidden_size: hiddenSize, num_attention_heads: numHeads } = config;
   const numKvHeads = config.num_key_value_heads ?? numHeads;
   const headDim = config.head_dim ?? hiddenSize / numHeads;

@@ -11,8 +11,6 @@ export const llama: Architecture = {
       qkvBias: config.attention_bias,
       outputBias: config.attention_bias,
       mlpBias: config.mlp_bias,
-      headNorms: false,
-      window: () => null,
     });
   },
 };

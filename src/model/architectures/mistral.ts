@@ -12,10 +12,6 @@ export const mistral: Architecture = {
     const config = parseLlamaConfig(folder);
     const window = config.sliding_window === undefined ? DEFAULT_WINDOW : config.sliding_window;
     return describeLlamaDecoder(folder, config, {
-      qkvBias: false,
-      outputBias: false,
-      mlpBias: false,
-      headNorms: false,
       window: () => window,
     });
   },

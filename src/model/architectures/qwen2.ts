@@ -10,9 +10,6 @@ export const qwen2: Architecture = {
     const config = parseLlamaConfig(folder);
     return describeLlamaDecoder(folder, config, {
       qkvBias: true,
-      outputBias: false,
-      mlpBias: false,
-      headNorms: false,
       window: qwenWindow(config),
     });
   },

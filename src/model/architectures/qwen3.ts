@@ -15,7 +15,6 @@ export const qwen3: Architecture = {
     return describeLlamaDecoder(folder, config, {
       qkvBias: config.attention_bias,
       outputBias: config.attention_bias,
-      mlpBias: false,
       headNorms: true,
       window: qwenWindow(config),
     });

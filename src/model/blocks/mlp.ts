@@ -1,19 +1,38 @@
 /** The feed-forward part of a layer. */
 import type { Segment } from "../compile/segment.ts";
-import { type MlpDescription, numOutputs } from "../decoder-description.ts";
-import { float } from "../onnx/attribute-proto.ts";
+import { numOutputs } from "../decoder-description.ts";
+import type { GatedMlpDescription, MlpDescription, PlainMlpDescription } from "../mlp-description.ts";
 import type { Value } from "../onnx/graph-builder.ts";
+import { activate } from "./activation.ts";
 import { linear } from "./linear.ts";
+import { mixture } from "./mixture.ts";
 
-/** @param x [tokens, hiddenSize] */
+/**
+ * @param x [tokens, hiddenSize]
+ * @returns of the same shape
+ */
 export function feedForward(segment: Segment, x: Value, mlp: MlpDescription): Value {
+  switch (mlp.kind) {
+    case "gated":
+      return gatedMlp(segment, x, mlp);
+    case "plain":
+      return plainMlp(segment, x, mlp);
+    case "mixture":
+      return mixture(segment, x, mlp, gatedMlp);
+  }
+}
+
+function gatedMlp(segment: Segment, x: Value, mlp: GatedMlpDescription): Value {
   const { graph } = segment;
   const half = numOutputs(mlp.gateUp) / 2;
   const packed = linear(segment, x, mlp.gateUp); // [tokens, 2 * intermediateSize]
   const [gate, up] = graph.multiNode("Split", [packed, graph.int64s([half, half])], ["gate", "up"], {
     axis: -1,
   });
-  // x · sigmoid(alpha · x) with alpha 1 is SiLU, in one node.
-  const activated = graph.node("com.microsoft.QuickGelu", [gate!], { alpha: float(1) });
+  const activated = activate(segment, gate!, mlp.activation);
   return linear(segment, graph.node("Mul", [activated, up!]), mlp.down);
+}
+
+function plainMlp(segment: Segment, x: Value, mlp: PlainMlpDescription): Value {
+  return linear(segment, activate(segment, linear(segment, x, mlp.up), mlp.activation), mlp.down);
 }

@@ -6,7 +6,8 @@ import type { Value } from "../onnx/graph-builder.ts";
 
 /** @param x [..., norm.size] */
 export function normalize(segment: Segment, x: Value, norm: NormDescription): Value {
-  return segment.graph.node("SimplifiedLayerNormalization", [x, weight(segment, norm)], {
+  const op = { rms: "SimplifiedLayerNormalization", layer: "LayerNormalization" }[norm.kind];
+  return segment.graph.node(op, [x, ...weights(segment, norm)], {
     axis: -1,
     epsilon: float(norm.epsilon),
     stash_type: 1,
@@ -20,15 +21,19 @@ export function addAndNormalize(
   delta: Value,
   norm: NormDescription,
 ): { readonly sum: Value; readonly normed: Value } {
+  const op = { rms: "SkipSimplifiedLayerNormalization", layer: "SkipLayerNormalization" }[norm.kind];
   const [normed, , , sum] = segment.graph.multiNode(
-    "com.microsoft.SkipSimplifiedLayerNormalization",
-    [delta, x, weight(segment, norm)],
+    `com.microsoft.${op}`,
+    [delta, x, ...weights(segment, norm)],
     ["normed", "", "", "sum"],
     { epsilon: float(norm.epsilon) },
   );
   return { normed: normed!, sum: sum! };
 }
 
-function weight(segment: Segment, norm: NormDescription): Value {
-  return segment.vector(norm.tensor, [wholeTensor(norm.tensor, norm.size)]);
+function weights(segment: Segment, norm: NormDescription): Value[] {
+  const vector = (tensor: string, offset: number) =>
+    segment.vector(tensor, [wholeTensor(tensor, norm.size)], offset);
+  if (norm.kind === "rms") return [vector(norm.tensor, norm.unitOffset ? 1 : 0)];
+  return [vector(norm.tensor, 0), vector(norm.bias, 0)];
 }

@@ -138,6 +138,7 @@ function describeCompiled(
     segments: segments.map((segment) => segment.graphFile),
     attention: layers.map((layer) => layer.attention),
     ropes,
+    prefixAttention: decoder.prefixAttention,
     weightBytes: segments.reduce((sum, segment) => sum + segment.weightBytes, 0),
   };
 }

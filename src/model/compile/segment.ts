@@ -2,13 +2,14 @@
  * One segment under construction: its graph, and the weights that will fill its data file. Every weight has its place
  * before the first byte is read, so shapes are checked before anything is written.
  */
-import type { RowRange } from "../decoder-description.ts";
+import type { LinearDescription, RowRange } from "../decoder-description.ts";
 import { GraphBuilder, type Value } from "../onnx/graph-builder.ts";
 import { type DataType, EXTERNAL_ALIGNMENT, tensorBytes } from "../onnx/tensor-proto.ts";
 import type { LinearForm } from "../precisions/linear-form.ts";
 import { WEIGHT_TYPES } from "../safetensors/element-types.ts";
 import type { WeightStore } from "../safetensors/weight-store.ts";
 import { weightsFile } from "./compiled-file.ts";
+import { scaleToUnitRows } from "./unit-rows.ts";
 import { type EncodeSlab, tensorShape, type WeightJob } from "./weight-job.ts";
 
 /** A weight's place. */
@@ -69,11 +70,22 @@ export class Segment {
     this.jobs.push({ kind: "encode", ranges, columns, encode });
   }
 
-  /** A float32 vector put together from ranges. */
-  vector(name: string, ranges: readonly RowRange[]): Value {
+  /** Has the weight of a linear layer encoded, its rows brought to unit length first where the layer says so. */
+  encodeLinear(linear: LinearDescription, encode: EncodeSlab): void {
+    this.encode(linear.weight, linear.inputs, (slab, file) => {
+      if (linear.unitRows) scaleToUnitRows(slab.values, slab.numRows);
+      encode(slab, file);
+    });
+  }
+
+  /** A float32 vector put together from ranges, with `offset` added to each element. */
+  vector(name: string, ranges: readonly RowRange[], offset = 0): Value {
     const length = ranges.reduce((sum, range) => sum + range.numRows, 0);
     const { value, position } = this.place(name, "float32", [length]);
-    this.encode(ranges, null, (slab, file) => file.write(slab.values, position + 4 * slab.firstRow));
+    this.encode(ranges, null, ({ values, firstRow }, file) => {
+      for (let i = 0; i < values.length; i++) values[i]! += offset;
+      file.write(values, position + 4 * firstRow);
+    });
     return value;
   }
 

@@ -8,6 +8,7 @@ import { linear } from "../blocks/linear.ts";
 import { feedForward } from "../blocks/mlp.ts";
 import { addAndNormalize, normalize } from "../blocks/norm.ts";
 import type { DecoderDescription, LayerDescription, NormDescription } from "../decoder-description.ts";
+import type { Value } from "../onnx/graph-builder.ts";
 import type { LinearForm } from "../precisions/linear-form.ts";
 import type { WeightStore } from "../safetensors/weight-store.ts";
 import { Segment } from "./segment.ts";
@@ -34,11 +35,9 @@ function segmentName(index: number, numLayers: number): string {
 }
 
 function buildFirst(segment: Segment, decoder: DecoderDescription, layer: LayerDescription): void {
-  const ids = segment.graph.input("ids", "int64", ["tokens"]);
-  const x = embed(segment, ids, decoder);
+  const x = embed(segment, decoder);
   const normed = normalize(segment, x, layer.inputNorm);
-  segment.graph.output("xOut", x, "float32", ["tokens", decoder.hiddenSize]);
-  attentionInput(segment, normed, layer, decoder);
+  enterLayer(segment, decoder, layer, { sum: x, normed });
 }
 
 function buildBlock(
@@ -47,15 +46,38 @@ function buildBlock(
   before: LayerDescription,
   after: LayerDescription,
 ): void {
-  const { sum, normed } = finishLayer(segment, decoder, before, after.inputNorm);
-  segment.graph.output("xOut", sum, "float32", ["tokens", decoder.hiddenSize]);
-  attentionInput(segment, normed, after, decoder);
+  enterLayer(segment, decoder, after, finishLayer(segment, decoder, before, after.inputNorm));
 }
 
 function buildLast(segment: Segment, decoder: DecoderDescription, before: LayerDescription): void {
   const { normed } = finishLayer(segment, decoder, before, decoder.finalNorm);
-  const logits = linear(segment, normed, decoder.head);
+  const product = linear(segment, normed, decoder.head);
+  const logits = decoder.logitSoftcap === null ? product : softcap(segment, product, decoder.logitSoftcap);
   segment.graph.output("logits", logits, "float32", ["tokens", decoder.vocabSize]);
+}
+
+/** cap · tanh(x / cap). */
+function softcap({ graph }: Segment, x: Value, cap: number): Value {
+  const relative = graph.node("Tanh", [graph.node("Div", [x, graph.float32(cap)])]);
+  return graph.node("Mul", [relative, graph.float32(cap)]);
+}
+
+/** The hidden rows before a part of a layer. */
+interface PartInput {
+  readonly sum: Value;
+  readonly normed: Value;
+}
+
+/** Declares everything a segment hands on to the attention of `layer` and beyond it. */
+function enterLayer(
+  segment: Segment,
+  decoder: DecoderDescription,
+  layer: LayerDescription,
+  input: PartInput,
+): void {
+  const xOut = residual(segment, layer, input);
+  segment.graph.output("xOut", xOut, "float32", ["tokens", decoder.hiddenSize]);
+  attentionInput(segment, input.normed, layer, decoder);
 }
 
 /** What follows attention in a layer, and the norm that comes next. */
@@ -64,9 +86,19 @@ function finishLayer(
   { numHeads, headDim, hiddenSize }: DecoderDescription,
   layer: LayerDescription,
   nextNorm: NormDescription,
-): { readonly sum: string; readonly normed: string } {
+): PartInput {
   const attended = segment.graph.input("att", "float32", ["tokens", numHeads * headDim]);
   const x = segment.graph.input("x", "float32", ["tokens", hiddenSize]);
-  const attention = addAndNormalize(segment, x, linear(segment, attended, layer.output), layer.mlpNorm);
-  return addAndNormalize(segment, attention.sum, feedForward(segment, attention.normed, layer.mlp), nextNorm);
+  const postNorm = (value: Value, norm: NormDescription | null) =>
+    norm === null ? value : normalize(segment, value, norm);
+  const attention = postNorm(linear(segment, attended, layer.output), layer.attentionPostNorm);
+  const middle = addAndNormalize(segment, x, attention, layer.mlpNorm);
+  const mlp = postNorm(feedForward(segment, middle.normed, layer.mlp), layer.mlpPostNorm);
+  return addAndNormalize(segment, residual(segment, layer, middle), mlp, nextNorm);
+}
+
+/** What the output of the part that takes `input` is added to. */
+function residual({ graph }: Segment, layer: LayerDescription, { sum, normed }: PartInput): Value {
+  if (layer.residual.kind === "input") return sum;
+  return graph.node("Mul", [normed, graph.float32(layer.residual.scale)]);
 }

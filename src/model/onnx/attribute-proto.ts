@@ -39,6 +39,7 @@ const TYPE_FLOAT = 1;
 const TYPE_INT = 2;
 const TYPE_STRING = 3;
 const TYPE_TENSOR = 4;
+const TYPE_GRAPH = 5;
 const TYPE_FLOATS = 6;
 const TYPE_INTS = 7;
 
@@ -75,4 +76,9 @@ export function attributeProto(name: string, attribute: Attribute): Uint8Array {
       return writer.message(5, tensor).int(20, TYPE_TENSOR).finish();
     }
   }
+}
+
+/** One AttributeProto that holds a graph, from its finished GraphProto. */
+export function graphAttributeProto(name: string, graph: Uint8Array): Uint8Array {
+  return new ProtobufWriter().string(1, name).message(6, graph).int(20, TYPE_GRAPH).finish();
 }

@@ -3,7 +3,7 @@
  * while building, where the mistake is, and not by ONNX Runtime, where it is a riddle.
  */
 import { invariant } from "../../errors/troupe-error.ts";
-import { type Attribute, attributeProto } from "./attribute-proto.ts";
+import { type Attribute, attributeProto, graphAttributeProto } from "./attribute-proto.ts";
 import { ProtobufWriter } from "./protobuf-writer.ts";
 import {
   DATA_TYPES,
@@ -29,6 +29,13 @@ interface NodeRecord {
   readonly inputs: readonly Value[];
   readonly outputs: readonly Value[];
   readonly attributes: Readonly<Record<string, Attribute>>;
+  /** Graphs inside the node, by attribute. */
+  readonly bodies?: Readonly<Record<string, Body>>;
+}
+
+interface Body {
+  readonly nodes: readonly NodeRecord[];
+  readonly output: Value;
 }
 
 /**
@@ -48,7 +55,9 @@ export class GraphBuilder {
   readonly #name: string;
   readonly #opset: number;
   readonly #known = new Set<Value>([""]);
-  readonly #nodes: NodeRecord[] = [];
+  /** Values made inside a body: their names stay taken, but nothing outside may use them. */
+  readonly #hidden = new Set<Value>();
+  #nodes: NodeRecord[] = [];
   readonly #initializers: Uint8Array[] = [];
   readonly #inputs: Uint8Array[] = [];
   readonly #outputs: Uint8Array[] = [];
@@ -122,7 +131,10 @@ export class GraphBuilder {
     attributes: Readonly<Record<string, Attribute>> = {},
   ): Value[] {
     const dot = op.lastIndexOf(".");
-    for (const input of inputs) invariant(this.#known.has(input), `${op}: unknown input value ${input}`);
+    for (const input of inputs) {
+      const visible = this.#known.has(input) && !this.#hidden.has(input);
+      invariant(visible, `${op}: unknown input value ${input}`);
+    }
     const names = outputs.map((output) => (output === "" ? "" : this.#declare(this.#freeName(output))));
     this.#nodes.push({
       opType: op.slice(dot + 1),
@@ -134,10 +146,39 @@ export class GraphBuilder {
     return names;
   }
 
+  /**
+   * Adds an `If`: the value that `then` or `otherwise` makes, of which only one runs. Both may use every value made so
+   * far; what they make themselves is not seen outside.
+   *
+   * @param condition bool [1]
+   * @example
+   * ```ts
+   * const rows = g.conditional(any, () => expert(g, x), () => g.node("Identity", [none]));
+   * ```
+   */
+  conditional(condition: Value, then: () => Value, otherwise: () => Value): Value {
+    const bodies = { then_branch: this.#body(then), else_branch: this.#body(otherwise) };
+    const result = this.node("If", [condition]);
+    this.#nodes.push({ ...this.#nodes.pop()!, bodies });
+    return result;
+  }
+
+  #body(build: () => Value): Body {
+    const outside = this.#nodes;
+    this.#nodes = [];
+    const output = build();
+    const nodes = this.#nodes;
+    this.#nodes = outside;
+    const made = nodes.flatMap((node) => node.outputs);
+    invariant(made.includes(output), `a body's output ${output} must be made inside it`);
+    for (const value of made) if (value !== "") this.#hidden.add(value);
+    return { nodes, output };
+  }
+
   /** The finished ModelProto. */
   build(): Uint8Array<ArrayBuffer> {
     const graph = new ProtobufWriter();
-    for (const [index, node] of this.#nodes.entries()) graph.message(1, this.#nodeProto(node, index));
+    for (const [index, node] of this.#nodes.entries()) graph.message(1, this.#nodeProto(node, `${index}`));
     graph.string(2, this.#name);
     for (const initializer of this.#initializers) graph.message(5, initializer);
     for (const input of this.#inputs) graph.message(11, input);
@@ -151,7 +192,7 @@ export class GraphBuilder {
       .finish();
   }
 
-  #nodeProto(node: NodeRecord, index: number): Uint8Array {
+  #nodeProto(node: NodeRecord, index: string): Uint8Array {
     const final = (value: Value) => this.#renamed.get(value) ?? value;
     const writer = new ProtobufWriter();
     for (const input of node.inputs) writer.string(1, final(input));
@@ -160,7 +201,18 @@ export class GraphBuilder {
     for (const [name, attribute] of Object.entries(node.attributes)) {
       writer.message(5, attributeProto(name, attribute));
     }
+    for (const [name, body] of Object.entries(node.bodies ?? {})) {
+      const graph = this.#bodyProto(body, `${index}_${name}`);
+      writer.message(5, graphAttributeProto(name, graph));
+    }
     return writer.string(7, node.domain).finish();
+  }
+
+  #bodyProto({ nodes, output }: Body, name: string): Uint8Array {
+    const graph = new ProtobufWriter();
+    for (const [index, node] of nodes.entries()) graph.message(1, this.#nodeProto(node, `${name}_${index}`));
+    // ONNX Runtime infers the type.
+    return graph.string(2, name).message(12, new ProtobufWriter().string(1, output).finish()).finish();
   }
 
   #declare(name: Value): Value {

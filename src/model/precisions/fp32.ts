@@ -7,7 +7,7 @@ export const fp32: LinearForm = {
   product(segment, x, linear) {
     const outputs = numOutputs(linear);
     const { value, position } = segment.place(`${linear.name}.weight`, "float32", [linear.inputs, outputs]);
-    segment.encode(linear.weight, linear.inputs, ({ values, firstRow, numRows, scratch }, file) => {
+    segment.encodeLinear(linear, ({ values, firstRow, numRows, scratch }, file) => {
       const block = new Float32Array(scratch, 0, values.length);
       transpose(values, numRows, linear.inputs, block);
       writeColumns(file, block, numRows, { position, numColumns: outputs, firstColumn: firstRow });

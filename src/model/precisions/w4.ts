@@ -18,7 +18,7 @@ export const w4: LinearForm = {
     const numBlocks = Math.ceil(inputs / BLOCK);
     const weight = segment.place(`${linear.name}.weight`, "uint8", [outputs, numBlocks, BLOCK / 2]);
     const scale = segment.place(`${linear.name}.scale`, "float32", [outputs, numBlocks]);
-    segment.encode(linear.weight, inputs, ({ values, firstRow, numRows, scratch }, file) => {
+    segment.encodeLinear(linear, ({ values, firstRow, numRows, scratch }, file) => {
       const packed = new Uint8Array(scratch, 0, (numRows * numBlocks * BLOCK) / 2);
       const scales = quantizeBlocks(values, numRows, packed);
       file.write(packed, weight.position + firstRow * numBlocks * (BLOCK / 2));

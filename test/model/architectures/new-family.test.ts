@@ -7,6 +7,7 @@ import type { Architecture } from "../../../src/model/architectures/architecture
 import { llama } from "../../../src/model/architectures/llama.ts";
 import { compileModel } from "../../../src/model/compile/compile-model.ts";
 import type { LayerDescription, RowRange } from "../../../src/model/decoder-description.ts";
+import type { GatedMlpDescription } from "../../../src/model/mlp-description.ts";
 import { WeightStore } from "../../../src/model/safetensors/weight-store.ts";
 import { openChain } from "../compile/segment-chain.ts";
 import { safetensors, type TensorSource, temporaryDir } from "../make-checkpoint.ts";
@@ -28,8 +29,9 @@ const packed: Architecture = {
       const upGate = `layers.${index}.up_gate`;
       const thirds = [1, 2, 0].map((third) => part(vqk, 3 * HIDDEN, third * HIDDEN, HIDDEN));
       const halves = [1, 0].map((half) => part(upGate, 2 * MLP, half * MLP, MLP));
-      const gateUp = { ...layer.mlp.gateUp, weight: halves };
-      return { ...layer, qkv: { ...layer.qkv, weight: thirds }, mlp: { ...layer.mlp, gateUp } };
+      const mlp = layer.mlp as GatedMlpDescription;
+      const gateUp = { ...mlp.gateUp, weight: halves };
+      return { ...layer, qkv: { ...layer.qkv, weight: thirds }, mlp: { ...mlp, gateUp } };
     });
     return { ...decoder, layers };
   },

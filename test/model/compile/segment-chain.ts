@@ -34,6 +34,7 @@ export function openChain({ dir, model }: CompileResult, threads = 1): SegmentCh
     logits(ids) {
       const feeds: Record<string, Tensor> = {
         ids: tensor("int64", BigInt64Array.from(ids, BigInt), [ids.length]),
+        positions: tensor("int32", Int32Array.from(ids.keys()), [ids.length]),
         ...angleFeeds(ropes, ids.length),
       };
       for (const [layer, spec] of model.attention.entries()) {
@@ -83,7 +84,9 @@ function attend(model: CompiledModel, spec: AttentionSpec, { q, k, v }: Projecti
         Array.from({ length: token - first + 1 }, (_, i) => {
           let score = 0;
           for (let d = 0; d < headDim; d++) score += q[query + d]! * k[key(first + i) + d]!;
-          return score * spec.scale;
+          const scaled = score * spec.scale;
+          const capped = spec.softcap === null ? scaled : spec.softcap * Math.tanh(scaled / spec.softcap);
+          return capped + (spec.alibiSlopes?.[head] ?? 0) * (first + i - token);
         }),
       );
       for (let d = 0; d < headDim; d++) {
