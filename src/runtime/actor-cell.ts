@@ -131,13 +131,15 @@ export class ActorCell implements ContextHost {
    */
   crash(thrown: unknown): void {
     const error = toTroupeError(thrown);
-    if (this.#phase !== "starting" && this.#phase !== "running") {
+    const wasAlive = this.#phase === "starting" || this.#phase === "running";
+    if (!wasAlive) {
       this.log("error", "Failed while it was being ended.", { code: error.code, error: error.message });
     }
     this.#end({ kind: "crash", error });
     this.#turns.failActive(this.#downError());
     this.#rejectStart?.(error);
-    if (this.#phase === "ending") {
+    // One that was being stopped already has its supervisor's patience.
+    if (wasAlive && this.#phase === "ending") {
       const timer = this.clock.schedule(CRASH_GRACE_MS, () => void this.#release());
       this.#cleanups.add(() => timer.cancel());
     }
