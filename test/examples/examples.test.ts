@@ -11,7 +11,7 @@ const EXPECTED: Readonly<Record<string, readonly RegExp[]>> = {
     /left after 12 events/,
     /aborted: cancelled/,
     /deadline: cancelled/,
-    /still running: 0/,
+    /free pages: (\d+) of \1/,
   ],
   "in-process.ts": [/The capital of France is Paris\./, /17 plus 15 is 32\./, /p-e-n-g-u-i-n/],
   "openai-client.ts": [/^1, 2, 3, .* 12\.$/m, /Hello! How can I help you today\?/, /token: 'Hello'/],
