@@ -14,6 +14,7 @@ export interface ModelAgentArgs {
   readonly model: CompiledModel;
   readonly numThreads: number;
   readonly maxNumBatchedTokens: number;
+  readonly maxModelLen: number;
 }
 
 interface ModelAgentState {

@@ -64,16 +64,17 @@ function castArgs(
   const hasTokenizer = !config.model.skipTokenizerInit;
   const limits = { maxNumSeqs, maxNumBatchedTokens, maxLogitRows, maxModelLen, maxQueuedRequests };
   const { eosTokenIds } = folder;
+  const wholePrompts = model.prefixAttention !== null;
   return {
     tokenizerPool: hasTokenizer
       ? { modelDir: folder.dir, maxPromptTokens: maxModelLen, ...config.tokenizer }
       : null,
     edge: { hasTokenizer },
     kvStore: { layouts: [kvLayout(model, config.engine, numPages)], maxLogitRows, vocabSize },
-    modelAgents: [{ rank: 0, compiledDir, model, numThreads, maxNumBatchedTokens }],
+    modelAgents: [{ rank: 0, compiledDir, model, numThreads, maxNumBatchedTokens, maxModelLen }],
     scheduler: {
-      options: { ...limits, policy, vocabSize, eosTokenIds },
-      kv: { numPages, pageSize, prefixCache },
+      options: { ...limits, policy, vocabSize, eosTokenIds, wholePrompts },
+      kv: { numPages, pageSize, prefixCache: prefixCache && !wholePrompts },
       numRanks: 1,
     },
     restarts: { maxRestarts: config.engine.maxRestarts, windowMs: config.engine.restartWindowMs },

@@ -75,6 +75,7 @@ function batchOf({ sequences }: Case): ExecutionBatch {
     tokenIds: Int32Array.from({ length: tokenStarts.at(-1)! }, (_, i) => (i * 131) % 1000),
     tokenStarts,
     contextLens: Int32Array.from(sequences, ([context]) => context),
+    promptLens: Int32Array.from(sequences, ([context]) => context),
     blockStarts: starts(tables.map((table) => table.length)),
     blockTables: Int32Array.from(tables.flat()),
     logitTokens: tokenStarts.slice(1).map((end) => end - 1),

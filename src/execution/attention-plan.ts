@@ -14,6 +14,8 @@ export interface QueryPiece {
   readonly blockTable: Int32Array;
   /** Of the first query. */
   readonly position: number;
+  /** Keys that every query sees, even one ahead of them; 0 for causal attention. */
+  readonly prefixLen: number;
   readonly numQueries: number;
 }
 
@@ -29,6 +31,8 @@ export interface AttentionRun {
   readonly numKeys: number;
   /** Position of each query. [numBatches * queriesPerBatch] */
   readonly positions: Int32Array;
+  /** Where the keys end that each query may see: behind itself, or behind the prefix. [numBatches * queriesPerBatch] */
+  readonly keyEnds: Int32Array;
   /** Position of the first key each query's table holds. [numBatches * queriesPerBatch] */
   readonly keyStarts: Int32Array;
   readonly wide: boolean;
@@ -79,7 +83,7 @@ function countSingles(pieces: readonly QueryPiece[]): number {
 
 function planSingles(pieces: readonly QueryPiece[], options: AttentionPlanOptions): AttentionRun[] {
   const { shape, threads } = options;
-  const spans = pieces.map((piece) => keySpan(piece.position, piece.position, options));
+  const spans = pieces.map((piece) => keySpan(piece.position, keyEnd(piece, piece.position), options));
   const keyBytes = 2 * shape.numKvHeads * shape.headDim * Float32Array.BYTES_PER_ELEMENT;
   const costs = {
     runKeys: RUN_COST_BYTES / keyBytes,
@@ -108,6 +112,7 @@ function planSingles(pieces: readonly QueryPiece[], options: AttentionPlanOption
       numTables: members.length,
       numKeys,
       positions: Int32Array.from(members, (piece) => piece.position),
+      keyEnds: Int32Array.from(members, (piece) => keyEnd(piece, piece.position)),
       keyStarts: Int32Array.from(memberSpans, (span) => span.start),
       wide: members.length * shape.numKvHeads >= threads,
     };
@@ -128,7 +133,9 @@ function planChunk(
     const wanted = Math.min(piece.numQueries - done, maxQueriesAt(position, options));
     const wide = wanted >= batches;
     const numQueries = wide ? wanted - (wanted % batches) : wanted;
-    const { start, numKeys } = keySpan(position, position + numQueries - 1, options);
+    const positions = Int32Array.from({ length: numQueries }, (_, row) => position + row);
+    const keyEnds = positions.map((own) => keyEnd(piece, own));
+    const { start, numKeys } = keySpan(position, keyEnds.at(-1)!, options);
     // ONNX Runtime folds batches that share the only head's keys into one product, so there each gets its own table.
     const numTables = wide && shape.numKvHeads === 1 ? batches : 1;
     const pagesPerTable = numKeys / shape.pageSize;
@@ -144,7 +151,8 @@ function planChunk(
       pagesPerTable,
       numTables,
       numKeys,
-      positions: Int32Array.from({ length: numQueries }, (_, row) => position + row),
+      positions,
+      keyEnds,
       keyStarts: new Int32Array(numQueries).fill(start),
       wide,
     });
@@ -158,16 +166,20 @@ function maxQueriesAt(position: number, { shape, threads }: AttentionPlanOptions
   return Math.max(MIN_QUERIES, Math.min(MAX_QUERIES, numQueries));
 }
 
-/** The keys that queries from `first` to `last` can see, widened to the quanta. */
+function keyEnd(piece: QueryPiece, position: number): number {
+  return Math.max(position + 1, piece.prefixLen);
+}
+
+/** The keys up to `end` that queries from `first` on can see, widened to the quanta. */
 function keySpan(
   first: number,
-  last: number,
+  end: number,
   { shape, window }: AttentionPlanOptions,
 ): { readonly start: number; readonly numKeys: number } {
   const firstVisible = window === null ? 0 : Math.max(0, first - window + 1);
   const start = firstVisible - (firstVisible % KEY_START_QUANTUM);
   const quantum = Math.max(keyQuantum(shape.headDim), shape.pageSize);
-  return { start, numKeys: Math.ceil((last + 1 - start) / quantum) * quantum };
+  return { start, numKeys: Math.ceil((end - start) / quantum) * quantum };
 }
 
 /** One row of `length` pages for each table; what lies beyond a table's end is masked and may be any page of its own. */

@@ -31,6 +31,8 @@ export interface ModelRunnerOptions {
   readonly numThreads: number;
   /** The largest step that will come; what warm-up runs. */
   readonly maxNumBatchedTokens: number;
+  /** The longest sequence that will come, which scaled ropes fit their angles to. Default: the model's limit. */
+  readonly maxModelLen?: number;
   /** Asked between layers; true abandons the step. Default: never. */
   readonly shouldStop?: () => boolean;
 }
@@ -83,7 +85,7 @@ class Runner implements ModelRunner {
     this.#options = options;
     this.#pools = kvPools(kv);
     this.#logits = new Float32Array(logits.buffer);
-    this.#ropes = new RopeFeeds(model, model.maxPositions);
+    this.#ropes = new RopeFeeds(model, options.maxModelLen ?? model.maxPositions);
     const shape = { ...kv.layout, numHeads: model.numHeads };
     const kinds = new Map<string, PagedAttention>();
     this.#layerAttention = model.attention.map((spec: AttentionSpec) => {
@@ -104,12 +106,15 @@ class Runner implements ModelRunner {
     );
     this.#copyPages(batch.pageCopies);
     if (batch.tokenIds.length === 0) return;
-    const rows = allRows(batch);
+    const rows = allRows(batch, this.#options.model.prefixAttention);
     this.#run(batch, rows, slotsOf(rows, kv.layout.pageSize));
   }
 
   warmUp(): void {
-    for (const batch of warmUpBatches(this.#options)) this.#run(batch, allRows(batch), new Int32Array(0));
+    const { prefixAttention } = this.#options.model;
+    for (const batch of warmUpBatches(this.#options)) {
+      this.#run(batch, allRows(batch, prefixAttention), new Int32Array(0));
+    }
   }
 
   release(): void {
@@ -119,7 +124,7 @@ class Runner implements ModelRunner {
 
   #run(batch: ExecutionBatch, rows: StepRows, slots: Int32Array): void {
     const numLayers = this.#options.model.numLayers;
-    const ropes = this.#ropes.rows(rows.positions);
+    const ropes = this.#ropes.rows(rows);
     const prepared = new Map<PagedAttention, PreparedAttention>();
     const positions = tensor("int32", rows.positions, [rows.positions.length]);
     let inputs = this.#dense.enterLayer(0, { ids: idsOf(batch, rows), positions, ...ropes });
@@ -139,7 +144,7 @@ class Runner implements ModelRunner {
   /** The last attention and the last segment, for those rows alone whose logits are wanted. */
   #finish(batch: ExecutionBatch, rows: StepRows, inputs: LayerInputs): void {
     const { numLayers, vocabSize } = this.#options.model;
-    const wanted = logitRows(batch);
+    const wanted = logitRows(batch, this.#options.model.prefixAttention);
     const { x, q } = this.#pickRows(rows, wanted, inputs);
     const layer = numLayers - 1;
     const plan = this.#layerAttention[layer]!.prepare(wanted.pieces);

@@ -3,6 +3,7 @@
  * come first, sorted by length, so that those which attend together lie side by side.
  */
 import { slotOf } from "../kv/kv-memory.ts";
+import type { PrefixAttention } from "../model/compiled-model.ts";
 import type { ExecutionBatch } from "../scheduling/step-plan.ts";
 import type { QueryPiece } from "./attention-plan.ts";
 
@@ -20,16 +21,16 @@ interface TokenRange extends QueryPiece {
 }
 
 /** All tokens of the batch. */
-export function allRows(batch: ExecutionBatch): StepRows {
-  return arrange(tokenRanges(batch, (start, end) => [[start, end]]));
+export function allRows(batch: ExecutionBatch, prefix: PrefixAttention | null): StepRows {
+  return arrange(tokenRanges(batch, prefix, (start, end) => [[start, end]]));
 }
 
 /** The tokens whose logits are wanted. */
-export function logitRows(batch: ExecutionBatch): StepRows {
+export function logitRows(batch: ExecutionBatch, prefix: PrefixAttention | null): StepRows {
   const wanted = batch.logitTokens;
   let next = 0;
   return arrange(
-    tokenRanges(batch, (start, end) => {
+    tokenRanges(batch, prefix, (start, end) => {
       const ranges: [number, number][] = [];
       for (; next < wanted.length && wanted[next]! < end; next++) {
         const token = wanted[next]!;
@@ -54,6 +55,7 @@ export function slotsOf(rows: StepRows, pageSize: number): Int32Array {
 
 function tokenRanges(
   batch: ExecutionBatch,
+  prefix: PrefixAttention | null,
   pick: (start: number, end: number) => readonly (readonly [start: number, end: number])[],
 ): TokenRange[] {
   const ranges: TokenRange[] = [];
@@ -63,9 +65,10 @@ function tokenRanges(
       batch.blockStarts[sequence]!,
       batch.blockStarts[sequence + 1]!,
     );
+    const prefixLen = prefix === null ? 0 : Math.max(0, batch.promptLens[sequence]! - prefix.numCausalTokens);
     for (const [first, end] of pick(start, batch.tokenStarts[sequence + 1]!)) {
       const position = batch.contextLens[sequence]! + first - start;
-      ranges.push({ firstToken: first, blockTable, position, numQueries: end - first });
+      ranges.push({ firstToken: first, blockTable, position, prefixLen, numQueries: end - first });
     }
   }
   return ranges;

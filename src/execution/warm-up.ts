@@ -25,6 +25,7 @@ function promptOf(numTokens: number, pageSize: number): ExecutionBatch {
     tokenIds: new Int32Array(numTokens),
     tokenStarts: Int32Array.of(0, numTokens),
     contextLens: Int32Array.of(0),
+    promptLens: Int32Array.of(numTokens),
     blockStarts: Int32Array.of(0, numPages),
     blockTables: Int32Array.from({ length: numPages }, (_, page) => page),
     logitTokens: Int32Array.of(numTokens - 1),

@@ -16,6 +16,11 @@ export interface SchedulerOptions {
   /** Requests that wait beyond those that a free slot takes in the next step. 0 is allowed. */
   readonly maxQueuedRequests: number;
   readonly policy: "continuous" | "static";
+  /**
+   * The model attends to its prompt in both directions, so a prompt is computed in one step, however long: one may go
+   * beyond maxNumBatchedTokens in a step without another. No KV page may come from another request then.
+   */
+  readonly wholePrompts: boolean;
   readonly vocabSize: number;
   readonly eosTokenIds: readonly number[];
 }
@@ -57,6 +62,11 @@ export function checkRequest(request: EngineRequest, options: SchedulerOptions, 
     );
   if (resumed !== undefined && resumed.length !== params.bestOf)
     throw invalid(requestId, `resumes ${resumed.length} answers, but has ${params.bestOf}`);
+  if (options.wholePrompts && params.promptLogprobs !== null)
+    throw invalid(
+      requestId,
+      "asks for log-probabilities of its prompt, which this model reads in both directions; leave prompt_logprobs and echo out",
+    );
   checkLength(request, maxTokens);
 }
 

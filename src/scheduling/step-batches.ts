@@ -17,11 +17,13 @@ export function executionBatch(
 ): ExecutionBatch {
   const tokenStarts = new Int32Array(chunks.length + 1);
   const contextLens = new Int32Array(chunks.length);
+  const promptLens = new Int32Array(chunks.length);
   const blockStarts = new Int32Array(chunks.length + 1);
   let numRows = 0;
   for (const [index, chunk] of chunks.entries()) {
     tokenStarts[index + 1] = tokenStarts[index]! + chunk.numTokens;
     contextLens[index] = chunk.start;
+    promptLens[index] = chunk.sequence.numPromptTokens;
     blockStarts[index + 1] = blockStarts[index]! + numPagesOf(chunk);
     numRows += numRowsOf(chunk);
   }
@@ -44,6 +46,7 @@ export function executionBatch(
     tokenIds,
     tokenStarts,
     contextLens,
+    promptLens,
     blockStarts,
     blockTables,
     logitTokens,

@@ -17,6 +17,8 @@ export interface ScheduledChunk {
 export interface StepLimits {
   readonly maxNumBatchedTokens: number;
   readonly maxLogitRows: number;
+  /** See SchedulerOptions. */
+  readonly wholePrompts: boolean;
 }
 
 /** One step in the making. */
@@ -25,12 +27,14 @@ export class StepBuilder {
   readonly pageCopies: number[] = [];
   readonly #decodes: ScheduledChunk[] = [];
   readonly #prefills: ScheduledChunk[] = [];
+  readonly #wholePrompts: boolean;
   #tokensLeft: number;
   #rowsLeft: number;
 
   constructor(limits: StepLimits) {
     this.#tokensLeft = limits.maxNumBatchedTokens;
     this.#rowsLeft = limits.maxLogitRows;
+    this.#wholePrompts = limits.wholePrompts;
   }
 
   get isEmpty(): boolean {
@@ -39,7 +43,7 @@ export class StepBuilder {
 
   /** No sequence could be added any more. */
   get isFull(): boolean {
-    return this.#tokensLeft === 0 || this.#rowsLeft === 0;
+    return this.#tokensLeft <= 0 || this.#rowsLeft === 0;
   }
 
   /** Decodes first, then prefill chunks, each from the oldest on. */
@@ -57,8 +61,9 @@ export class StepBuilder {
     const numReserved = sequence.isDecode ? 0 : numDecodesAhead;
     const least = this.isEmpty ? 1 : 0;
     const rows = Math.max(least, this.#rowsLeft - numReserved);
-    const tokens = Math.min(sequence.numRemaining, Math.max(least, this.#tokensLeft - numReserved));
-    return Math.min(tokens, this.#longestWithRows(sequence, rows));
+    const budget = this.#wholePromptBudget(sequence, Math.max(least, this.#tokensLeft - numReserved));
+    const length = Math.min(sequence.numRemaining, budget, this.#longestWithRows(sequence, rows));
+    return this.#wholePrompts && length < numPromptTokensLeft(sequence) ? 0 : length;
   }
 
   /** @param numTokens at most what {@link chunkLength} allows, and at least 1 */
@@ -73,6 +78,12 @@ export class StepBuilder {
     list.push({ sequence, start, numTokens, scored, drawn });
   }
 
+  /** A prompt that must not be cut may take more than is left, as the step's first. */
+  #wholePromptBudget(sequence: Sequence, budget: number): number {
+    if (!this.#wholePrompts || this.#prefills.length > 0) return budget;
+    return Math.max(budget, numPromptTokensLeft(sequence));
+  }
+
   /** The longest chunk that needs at most `numRows` rows. */
   #longestWithRows(sequence: Sequence, numRows: number): number {
     const { numComputed, numRemaining } = sequence;
@@ -81,4 +92,9 @@ export class StepBuilder {
     if (scores !== null) return Math.max(0, scores.nextPosition - numComputed) + numRows;
     return numRows > 0 ? numRemaining : numRemaining - 1;
   }
+}
+
+/** Prompt tokens that have no keys and values yet. */
+function numPromptTokensLeft({ numPromptTokens, numComputed }: Sequence): number {
+  return Math.max(0, numPromptTokens - numComputed);
 }

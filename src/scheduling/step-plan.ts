@@ -20,6 +20,8 @@ export interface ExecutionBatch {
   readonly tokenStarts: Int32Array;
   /** Tokens of sequence i whose keys and values already lie in pages; also the position of its first token. [numSeqs] */
   readonly contextLens: Int32Array;
+  /** Tokens of the prompt of sequence i; what comes behind them was drawn. [numSeqs] */
+  readonly promptLens: Int32Array;
   /** Sequence i's block table is blockTables[blockStarts[i]] up to blockStarts[i + 1]. [numSeqs + 1] */
   readonly blockStarts: Int32Array;
   /** Page numbers; each table covers context and new tokens of its sequence. [sum of pages] */

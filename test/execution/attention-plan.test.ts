@@ -8,7 +8,8 @@ const SHAPE: AttentionShape = { numHeads: 8, numKvHeads: 4, headDim: 64, pageSiz
 
 function piece(position: number, numQueries: number): QueryPiece {
   const numPages = Math.ceil((position + numQueries) / SHAPE.pageSize);
-  return { blockTable: Int32Array.from({ length: numPages }, (_, i) => 1000 + i), position, numQueries };
+  const blockTable = Int32Array.from({ length: numPages }, (_, i) => 1000 + i);
+  return { blockTable, position, prefixLen: 0, numQueries };
 }
 
 function numProducts(run: AttentionRun, shape: AttentionShape): number {

@@ -64,11 +64,13 @@ function attend(
   attention: PagedAttention,
   stage: AttentionStage,
   queries: readonly { readonly sequence: number; readonly from: number; readonly to: number }[],
+  prefixLen = 0,
 ): Float32Array[] {
   const width = stage.shape.numHeads * stage.shape.headDim;
   const pieces: QueryPiece[] = queries.map(({ sequence, from, to }) => ({
     blockTable: stage.sequences[sequence]!.blockTable,
     position: from,
+    prefixLen,
     numQueries: to - from,
   }));
   const rows = queries.map(({ sequence, from, to }) =>
@@ -97,6 +99,7 @@ function plainAttention(
   spec: AttentionSpec,
   sequence: Sequence,
   position: number,
+  prefixLen = 0,
 ): Float64Array {
   const { numHeads, numKvHeads, headDim } = shape;
   const out = new Float64Array(numHeads * headDim);
@@ -106,7 +109,7 @@ function plainAttention(
     const keyOf = (key: number) => (key * numKvHeads + kvHead) * headDim;
     const queryOf = (position * numHeads + head) * headDim;
     const scores: number[] = [];
-    for (let key = first; key <= position; key++) {
+    for (let key = first; key < Math.max(position + 1, prefixLen); key++) {
       let dot = 0;
       for (let d = 0; d < headDim; d++) dot += sequence.q[queryOf + d]! * sequence.k[keyOf(key) + d]!;
       let score = dot * spec.scale;
@@ -254,6 +257,21 @@ for (const [name, spec] of VARIANTS) {
     });
   });
 }
+
+test("attention - inside a prefix a query sees all of it, behind it what came before", () => {
+  const stage = setStage(SHAPE, [300]);
+  const width = SHAPE.numHeads * SHAPE.headDim;
+  withAttention(SHAPE, PLAIN, 2, (attention) => {
+    const [att] = attend(attention, stage, [{ sequence: 0, from: 0, to: 300 }], 257);
+    for (const position of [0, 1, 63, 127, 128, 255, 256, 257, 299]) {
+      const row = att!.subarray(position * width, (position + 1) * width);
+      const expected = plainAttention(SHAPE, PLAIN, stage.sequences[0]!, position, 257);
+      for (const [i, value] of row.entries()) assert.ok(Math.abs(value - expected[i]!) < 1e-5, `${position}`);
+      const [alone] = attend(attention, stage, [{ sequence: 0, from: position, to: position + 1 }], 257);
+      assertSameBits(row, alone!, `position ${position}`);
+    }
+  });
+});
 
 test("attention - cut at every place, both parts have the bits of the whole", () => {
   const stage = setStage(SHAPE, [70]);

@@ -13,6 +13,7 @@ export const PAGE_SIZE = 16;
 export interface TestSequence {
   readonly ids: number[];
   readonly blockTable: number[];
+  readonly numPromptTokens: number;
   numComputed: number;
 }
 
@@ -56,8 +57,8 @@ export class Stage {
     });
   }
 
-  begin(ids: readonly number[]): TestSequence {
-    return { ids: [...ids], blockTable: [], numComputed: 0 };
+  begin(ids: readonly number[], numPromptTokens = ids.length): TestSequence {
+    return { ids: [...ids], blockTable: [], numPromptTokens, numComputed: 0 };
   }
 
   takePage(): number {
@@ -106,6 +107,7 @@ export class Stage {
       tokenIds: Int32Array.from(tokenIds),
       tokenStarts: Int32Array.from(tokenStarts),
       contextLens: Int32Array.from(moves, (move) => move.sequence.numComputed),
+      promptLens: Int32Array.from(moves, (move) => move.sequence.numPromptTokens),
       blockStarts: Int32Array.from(blockStarts),
       blockTables: Int32Array.from(blockTables),
       logitTokens: Int32Array.from(logitTokens),

@@ -36,6 +36,7 @@ const DEFAULTS: TraceOptions = {
   maxModelLen: 64,
   maxQueuedRequests: 8,
   policy: "continuous",
+  wholePrompts: false,
   vocabSize: 1000,
   eosTokenIds: [],
 };

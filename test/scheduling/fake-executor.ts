@@ -16,6 +16,7 @@ export interface ExecutorLimits {
   readonly maxNumSeqs: number;
   readonly maxNumBatchedTokens: number;
   readonly maxLogitRows: number;
+  readonly wholePrompts: boolean;
 }
 
 interface KnownSequence {
@@ -39,6 +40,18 @@ export function partsOf(batch: ExecutionBatch): BatchPart[] {
   }));
 }
 
+/** Every prompt is computed in one piece. */
+function assertWholePrompts(batch: ExecutionBatch): void {
+  for (const [index, start] of batch.contextLens.entries()) {
+    const end = start + batch.tokenStarts[index + 1]! - batch.tokenStarts[index]!;
+    const length = batch.promptLens[index]!;
+    assert.ok(
+      start >= length || (start === 0 && end >= length),
+      `[${start}, ${end}) of a prompt of ${length}`,
+    );
+  }
+}
+
 export class FakeExecutor {
   readonly #limits: ExecutorLimits;
   readonly #slots: Float64Array; // [numPages * pageSize], states
@@ -60,7 +73,8 @@ export class FakeExecutor {
     const { pageSize, maxNumBatchedTokens, maxLogitRows, maxNumSeqs } = this.#limits;
     const parts = partsOf(batch);
     assert.ok(parts.length > 0 && parts.length <= maxNumSeqs, `${parts.length} sequences`);
-    assert.ok(batch.tokenIds.length <= maxNumBatchedTokens, `${batch.tokenIds.length} tokens`);
+    if (this.#limits.wholePrompts) assertWholePrompts(batch);
+    else assert.ok(batch.tokenIds.length <= maxNumBatchedTokens, `${batch.tokenIds.length} tokens`);
     assert.ok(batch.logitTokens.length <= maxLogitRows, `${batch.logitTokens.length} rows`);
     this.#copyPages(batch.pageCopies);
     this.#checkWrites(parts);

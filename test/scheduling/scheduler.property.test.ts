@@ -16,7 +16,7 @@ import { ids, request } from "./requests.ts";
 const VOCABULARY = 50;
 const EOS = [0];
 
-const optionsArbitrary: fc.Arbitrary<Partial<TraceOptions>> = fc.record({
+const anyOptions = fc.record({
   numPages: fc.integer({ min: 3, max: 14 }),
   pageSize: fc.integer({ min: 1, max: 4 }),
   maxNumSeqs: fc.integer({ min: 1, max: 5 }),
@@ -26,9 +26,16 @@ const optionsArbitrary: fc.Arbitrary<Partial<TraceOptions>> = fc.record({
   maxQueuedRequests: fc.integer({ min: 0, max: 12 }),
   prefixCache: fc.boolean(),
   policy: fc.constantFrom("continuous" as const, "static" as const),
+  wholePrompts: fc.constantFrom(false, false, true),
   vocabSize: fc.constant(VOCABULARY),
   eosTokenIds: fc.constant(EOS),
 });
+
+/** Pages of prompts that are computed whole cannot be shared between requests. */
+const optionsArbitrary: fc.Arbitrary<Partial<TraceOptions>> = anyOptions.map((options) => ({
+  ...options,
+  prefixCache: options.prefixCache && !options.wholePrompts,
+}));
 
 /** Few distinct prompts, so that prefixes are shared often. */
 const promptArbitrary = fc
