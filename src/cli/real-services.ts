@@ -4,6 +4,10 @@ import type { OnProgress, Services } from "./services.ts";
 /** What main.ts gives the commands. */
 export function createServices(): Services {
   return {
+    async checkAddress(config) {
+      const { checkAddress } = await import("../serving/check-address.ts");
+      await checkAddress(config.server);
+    },
     async startEngine(config, onProgress) {
       const [{ startEngine }, { createLogger }, { actorLog }] = await Promise.all([
         import("../../actors/engine.ts"),

@@ -31,6 +31,7 @@ export const serveCommand: CommandSpec = {
   ],
   async run(context, flags) {
     const config = configFromFlags(context, flags);
+    await context.services.checkAddress(config);
     const engine = await startWithProgress(context, config);
     // Only from here on: before, nothing needs a drain, and the signal's default action ends the start at once.
     const stop = listenForStop(context);

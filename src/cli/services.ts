@@ -70,6 +70,8 @@ export interface ModelSizes {
 
 /** The rest of Troupe. Every method rejects with a TroupeError. */
 export interface Services {
+  /** Fails when the server could not listen there. */
+  checkAddress(config: TroupeConfig): Promise<void>;
   startEngine(config: TroupeConfig, onProgress: OnProgress): Promise<Engine>;
   startServer(engine: Engine, config: TroupeConfig, version: string): Promise<RunningServer>;
   compile(request: CompileRequest): Promise<CompiledFolder>;

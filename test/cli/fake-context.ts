@@ -60,6 +60,7 @@ export function fakeRun(options: FakeOptions): FakeRun {
       events.push("start");
       return engine;
     },
+    checkAddress: async () => undefined,
     startServer: async (_engine, config) => {
       events.push("listen");
       return {

@@ -1,0 +1,18 @@
+/** Whether the server will be able to listen, asked before the long work of loading a model. */
+import { once } from "node:events";
+import { createServer } from "node:net";
+import type { ServerConfig } from "../config/config.ts";
+import { toListenError } from "./listen-error.ts";
+
+/** @throws TroupeError `address_in_use`, `invalid_config` */
+export async function checkAddress({ host, port }: Pick<ServerConfig, "host" | "port">): Promise<void> {
+  const probe = createServer();
+  try {
+    probe.listen(port, host);
+    await once(probe, "listening");
+  } catch (error) {
+    throw toListenError(error, host, port);
+  }
+  probe.close();
+  await once(probe, "close");
+}
