@@ -63,7 +63,37 @@ const cases: Readonly<
       0.0003498873848002404, 0.00011838764476124197, 3.333803397254087e-5,
     ],
   },
+  "longrope, short while no sequence grows beyond the original length": {
+    spec: longrope(),
+    maxPositions: 4096,
+    expected: [
+      1.0, 0.3011693060398102, 0.09090909361839294, 0.02529822289943695, 0.006666666828095913,
+      0.0015811389312148094, 0.00039999998989515007, 0.00010540925723034889,
+    ],
+  },
+  "longrope, long where sequences may": {
+    spec: longrope(),
+    maxPositions: 4097,
+    expected: [
+      0.9259259104728699, 0.2874797582626343, 0.07692307978868484, 0.012649111449718475,
+      0.0012499999720603228, 0.00015811389312148094, 2.499999936844688e-5, 4.9410591600462794e-6,
+    ],
+  },
 };
+
+function longrope(): RopeSpec {
+  return {
+    rotaryDim: 16,
+    theta: 1e4,
+    scaling: {
+      kind: "longrope",
+      shortFactors: [1, 1.05, 1.1, 1.25, 1.5, 2, 2.5, 3],
+      longFactors: [1.08, 1.1, 1.3, 2.5, 8, 20, 40, 64],
+      originalMaxPositions: 4096,
+      attentionFactor: 1.25,
+    },
+  };
+}
 
 interface YarnSizes {
   readonly rotaryDim: number;
@@ -122,6 +152,11 @@ test("yarn turns cos and sin up by 0.1 ln(factor) + 1 unless the model says othe
   const spec = yarn(sizes);
   const scaling = { ...spec.scaling, attentionFactor: 0.75 } as RopeSpec["scaling"];
   assert.equal(ropeTable({ ...spec, scaling }, 64).upTo(1).cos[0], 0.75);
+});
+
+test("longrope's factor is on cos and sin, short or long", () => {
+  for (const maxPositions of [64, 8192])
+    assert.equal(ropeTable(longrope(), maxPositions).upTo(1).cos[0], 1.25);
 });
 
 test("a table that grows keeps the rows it had", () => {

@@ -99,8 +99,9 @@ export class WeightStore implements AsyncDisposable {
     await Promise.all(this.#handles.map((handle) => handle.close()));
   }
 
+  /** Checkpoints saved from a model without its head, as BLOOM's, leave out the first part of every name. */
   #locate(name: string): Located {
-    const located = this.#tensors.get(name);
+    const located = this.#tensors.get(name) ?? this.#tensors.get(name.slice(name.indexOf(".") + 1));
     if (located !== undefined) return located;
     const near = nearestName(name, [...this.#tensors.keys()]);
     const hint = near === undefined ? "" : ` (it has ${near})`;

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { basename, join, resolve } from "node:path";
 import { after, test } from "node:test";
 import { fileURLToPath } from "node:url";
@@ -12,14 +12,7 @@ import { angleFeeds, openChain } from "./segment-chain.ts";
 
 const golden = fileURLToPath(new URL("../../golden/models/", import.meta.url));
 const understudy = fileURLToPath(new URL("../../../models/understudy", import.meta.url));
-const NAMES = [
-  "llama2",
-  "codellama",
-  "llama3-gqa-scaled-rope",
-  "mistral-sliding-window",
-  "qwen2-tied",
-  "qwen3",
-];
+const NAMES = readdirSync(golden).sort();
 
 interface Expected {
   readonly prompts: readonly (readonly number[])[];
@@ -65,7 +58,15 @@ test("quantised precisions move the logits by no more than their bits cost", asy
 const NUM_ROWS = 37;
 
 for (const precision of PRECISIONS) {
-  for (const name of ["qwen2-tied", "qwen3", understudy]) {
+  for (const name of [
+    "bloom",
+    "gemma3-text",
+    "gpt-bigcode-mqa",
+    "qwen2-tied",
+    "qwen3",
+    "qwen3-moe",
+    understudy,
+  ]) {
     test(`in ${precision}, ${basename(name)} gives a row the same bits alone and among others`, async () => {
       const compiled = await compileGolden(name, precision);
       const { model } = compiled;
@@ -74,6 +75,11 @@ for (const precision of PRECISIONS) {
         ids: tensor(
           "int64",
           BigInt64Array.from({ length: NUM_ROWS }, (_, i) => BigInt(i * 13)),
+          [NUM_ROWS],
+        ),
+        positions: tensor(
+          "int32",
+          Int32Array.from({ length: NUM_ROWS }, (_, i) => i * 7),
           [NUM_ROWS],
         ),
         x: rows(NUM_ROWS, model.hiddenSize, 1),

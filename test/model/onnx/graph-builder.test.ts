@@ -3,7 +3,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { TroupeError } from "../../../src/errors/troupe-error.ts";
-import { loadSession, tensor } from "../../../src/execution/onnx-runtime.ts";
+import { loadSession, type Tensor, tensor } from "../../../src/execution/onnx-runtime.ts";
 import { float, floats } from "../../../src/model/onnx/attribute-proto.ts";
 import { GraphBuilder } from "../../../src/model/onnx/graph-builder.ts";
 import { EXTERNAL_ALIGNMENT } from "../../../src/model/onnx/tensor-proto.ts";
@@ -106,4 +106,42 @@ test("ONNX Runtime finds initialisers in an external file", () => {
   const { y } = session.run({ x: tensor("float32", Float32Array.of(10, 100), [2]) }, ["y"]);
   session.release();
   assert.deepEqual([...y!.data], [30, 400]);
+});
+
+test("of a conditional's two bodies one runs, on values from outside", () => {
+  const g = new GraphBuilder("choice");
+  const x = g.input("x", "float32", ["n"]);
+  const chosen = g.input("chosen", "bool", [1]);
+  const result = g.conditional(
+    chosen,
+    () => g.node("Mul", [x, g.float32(2)]),
+    () => g.node("Neg", [x]),
+  );
+  g.output("y", result, "float32", ["n"]);
+  const session = loadSession(g.build(), { name: "choice", threads: 1, keepArena: false });
+  for (const [flag, expected] of [
+    [1, [2, -6]],
+    [0, [-1, 3]],
+  ] as const) {
+    const feeds = {
+      x: tensor("float32", Float32Array.of(1, -3), [2]),
+      chosen: { type: "bool", dims: [1], location: "cpu", data: Uint8Array.of(flag) } as unknown as Tensor,
+    };
+    assert.deepEqual([...(session.run(feeds, ["y"]).y!.data as Float32Array)], expected);
+  }
+  session.release();
+});
+
+test("what a body makes is not seen outside, and it must make its output", () => {
+  const g = new GraphBuilder("g");
+  const x = g.input("x", "float32", ["n"]);
+  const chosen = g.input("chosen", "bool", [1]);
+  let inner = "";
+  const make = () => {
+    inner = g.node("Neg", [x]);
+    return inner;
+  };
+  g.conditional(chosen, make, make);
+  expectInternal(() => g.node("Abs", [inner]), /unknown input value/);
+  expectInternal(() => g.conditional(chosen, make, () => x), /made inside/);
 });

@@ -45,6 +45,17 @@ test("a missing tensor is named, with the nearest one there is", async () => {
   );
 });
 
+test("a checkpoint saved without its head leaves out the first part of names", async () => {
+  using dir = opened(safetensors({ "h.0.ln.weight": matrix }));
+  await using store = await dir.open();
+  assert.deepEqual(store.tensor("transformer.h.0.ln.weight", [2, 3]).shape, [2, 3]);
+  await assertFails(
+    () => store.tensor("transformer.h.1.ln.weight", [2, 3]),
+    "invalid_model",
+    "h.1.ln.weight",
+  );
+});
+
 test("a shape that config.json does not call for is refused with both shapes", async () => {
   using dir = opened(safetensors({ matrix }));
   await using store = await dir.open();
