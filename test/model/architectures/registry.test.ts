@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { readdirSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { describeModel } from "../../../src/model/architectures/registry.ts";
@@ -46,11 +46,11 @@ function inOldSpelling(config: Readonly<Record<string, unknown>>): Record<string
 }
 
 const names = readdirSync(golden);
-for (const name of names) {
-  test(`${name} is described alike in both spellings of config.json`, async (t) => {
-    const folder = await readModelFolder(join(golden, name));
-    const old = inOldSpelling(folder.config);
-    if (old === undefined) return t.skip("one spelling only");
+const folders = await Promise.all(names.map((name) => readModelFolder(join(golden, name))));
+for (const folder of folders) {
+  const old = inOldSpelling(folder.config);
+  if (old === undefined) continue;
+  test(`${basename(folder.dir)} is described alike in both spellings of config.json`, () => {
     assert.deepEqual(describeModel({ ...folder, config: old }), describeModel(folder));
   });
 }
