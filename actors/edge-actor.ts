@@ -94,11 +94,12 @@ async function open(
   ctx: Context,
 ): Promise<ActiveRequest> {
   const requestId = message.requestId ?? randomUUID();
-  const staged = await state.text.prepare(prompt, params);
+  const { endTokenIds, ...staged } = await state.text.prepare(prompt, params);
+  const ends = params.ignoreEos ? [] : endTokenIds;
   const request = new ActiveRequest({
     ...staged,
     requestId,
-    params,
+    params: ends.length === 0 ? params : { ...params, stopTokenIds: [...params.stopTokenIds, ...ends] },
     seed: params.seed ?? randomInt(2 ** 47),
     onPause: () => void ctx.tell(SCHEDULER, "pause", { requestId }),
     onResume: () => void ctx.tell(SCHEDULER, "resume", { requestId }),

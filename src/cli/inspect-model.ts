@@ -1,5 +1,4 @@
 /** Reads what a model folder is from its JSON files and the headers of its weights; no weight is read. */
-import { existsSync } from "node:fs";
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { TroupeError } from "../errors/troupe-error.ts";
@@ -18,6 +17,9 @@ import { type ModelFolder, readModelFolder } from "../model/model-folder.ts";
 import { LINEAR_FORMS } from "../model/precisions/linear-forms.ts";
 import { findWeightFiles } from "../model/safetensors/weight-files.ts";
 import { WeightStore } from "../model/safetensors/weight-store.ts";
+import { selectChatForm } from "../text/chat-forms/select-chat-form.ts";
+import { hasTokenizerFiles } from "../text/load-tokenizer.ts";
+import { readModelFamily } from "../text/model-family.ts";
 import { readTokenizerSettings } from "../text/tokenizer-settings.ts";
 import type { ModelSizes, ModelSummary } from "./services.ts";
 
@@ -29,13 +31,14 @@ export async function inspectModel(dir: string): Promise<ModelSummary> {
   const folder = await readModelFolder(dir);
   const { files } = await findWeightFiles(dir);
   const fileSizes = await Promise.all(files.map(async (file) => (await stat(join(dir, file))).size));
-  const { templates } = await readTokenizerSettings(dir);
+  const settings = await readTokenizerSettings(dir);
+  const form = selectChatForm(await readModelFamily(dir), settings);
   const summary = {
     folder: dir,
     architecture: folder.architecture,
     checkpointBytes: fileSizes.reduce((sum, size) => sum + size, 0),
-    hasTokenizer: existsSync(join(dir, "tokenizer.json")),
-    hasChatTemplate: templates.length > 0,
+    hasTokenizer: await hasTokenizerFiles(dir),
+    hasChatTemplate: settings.templates.length > 0 || form !== null,
   };
   try {
     return { ...summary, unsupported: null, sizes: await sizesOf(folder) };

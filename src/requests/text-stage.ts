@@ -11,6 +11,8 @@ import type { OutputState } from "../text/output-stream.ts";
 export interface StagedPrompt {
   readonly promptIds: Int32Array;
   readonly promptText: string | null;
+  /** Tokens that end an answer to this prompt, beside the model's own. */
+  readonly endTokenIds: readonly number[];
   readonly output: OutputState | null;
 }
 
@@ -47,7 +49,7 @@ export const tokenIdsOnly: TextStage = {
       throw unsupported("A prompt as text needs a tokenizer; send token ids instead.");
     if (params.stop.length > 0)
       throw unsupported("Stop strings need a tokenizer; use stop_token_ids instead.", "stop");
-    return { promptIds: Int32Array.from(prompt.ids), promptText: null, output: null };
+    return { promptIds: Int32Array.from(prompt.ids), promptText: null, endTokenIds: [], output: null };
   },
   async advanceAll(steps) {
     return steps.map(({ logprobs, ...step }) => ({

@@ -1,4 +1,4 @@
-/** Reads the small text files of a model folder. */
+/** Reads the small files of a model folder. */
 import { readFile } from "node:fs/promises";
 import { TroupeError } from "../errors/troupe-error.ts";
 
@@ -7,8 +7,13 @@ import { TroupeError } from "../errors/troupe-error.ts";
  * @throws TroupeError `file_error` when it is there but cannot be read
  */
 export async function readTextIfPresent(file: string): Promise<string | null> {
+  return (await readBytesIfPresent(file))?.toString("utf8") ?? null;
+}
+
+/** The same for a file that is not text. */
+export async function readBytesIfPresent(file: string): Promise<Buffer | null> {
   try {
-    return await readFile(file, "utf8");
+    return await readFile(file);
   } catch (error) {
     const reason = error instanceof Error && "code" in error ? String(error.code) : String(error);
     if (reason === "ENOENT") return null;

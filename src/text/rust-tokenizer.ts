@@ -29,6 +29,9 @@ export class RustTokenizer implements Tokenizer {
   readonly maxTokenChars: number;
   readonly decoder: TokenDecoder;
   readonly #binding: Binding;
+  readonly #source: TokenizerSource;
+  /** The same without added tokens, made when it is first needed. */
+  #literalBinding: Binding | null = null;
   readonly #specialTokens: ReadonlySet<string>;
   /** Spellings as they were asked for; null for an id that does not exist. */
   readonly #spellings = new Map<number, string | null>();
@@ -40,6 +43,7 @@ export class RustTokenizer implements Tokenizer {
    */
   constructor(source: TokenizerSource, namedTokens: readonly string[]) {
     const { file } = source;
+    this.#source = source;
     checkTokenizerJson(source.json, file);
     const root = parse(ROOT, source.json, { code: "invalid_model", what: file });
     this.decoder = decoderFromJson(root.decoder, file);
@@ -52,7 +56,8 @@ export class RustTokenizer implements Tokenizer {
 
   async encode(text: string, options: EncodeOptions): Promise<Int32Array> {
     try {
-      const encoding = await this.#binding.encode(text, null, { addSpecialTokens: options.addSpecialTokens });
+      const binding = options.isLiteral === true ? this.#literal() : this.#binding;
+      const encoding = await binding.encode(text, null, { addSpecialTokens: options.addSpecialTokens });
       return Int32Array.from(encoding.getIds());
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
@@ -83,6 +88,17 @@ export class RustTokenizer implements Tokenizer {
   tokenId(token: string): number | null {
     return this.#binding.tokenToId(token);
   }
+
+  #literal(): Binding {
+    this.#literalBinding ??= createLiteralBinding(this.#source);
+    return this.#literalBinding;
+  }
+}
+
+/** One that does not find added tokens in a text: the library has no option for it. */
+function createLiteralBinding({ file, json }: TokenizerSource): Binding {
+  const root = z.record(z.string(), z.unknown()).parse(json);
+  return createBinding({ file, json, text: JSON.stringify({ ...root, added_tokens: [] }) });
 }
 
 function createBinding({ text, file }: TokenizerSource): Binding {

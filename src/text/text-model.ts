@@ -2,12 +2,14 @@
  * Everything that turns text into tokens and back for one model folder, loaded once. It keeps no request's state: states
  * travel in and out, so every worker of a pool can take every step.
  */
-import { TroupeError } from "../errors/troupe-error.ts";
 import type { Prompt, TextLogprobs, Tokenized } from "../protocol/engine.ts";
 import type { PositionLogprobs } from "../sampling/sampling-params.ts";
 import type { FinishReason } from "../scheduling/step-plan.ts";
-import { type ChatInput, ChatTemplates } from "./chat-template.ts";
+import { selectChatForm } from "./chat-forms/select-chat-form.ts";
+import { ChatRenderer } from "./chat-renderer.ts";
+import { ChatTemplates } from "./chat-template.ts";
 import { loadTokenizer } from "./load-tokenizer.ts";
+import { readModelFamily } from "./model-family.ts";
 import {
   advanceOutput,
   createOutput,
@@ -15,6 +17,7 @@ import {
   type OutputStep,
   type TextParams,
 } from "./output-stream.ts";
+import { type EncodedPrompt, encodeParts } from "./prompt-encoder.ts";
 import { textLogprobs } from "./text-logprobs.ts";
 import type { DecodeOptions, EncodeOptions, Tokenizer } from "./tokenizer.ts";
 import { readTokenizerSettings } from "./tokenizer-settings.ts";
@@ -31,6 +34,8 @@ export interface TextModelInfo {
 export interface PreparedPrompt {
   readonly promptIds: Int32Array;
   readonly promptText: string;
+  /** Tokens that end an answer to this prompt, beside the model's own. */
+  readonly endTokenIds: readonly number[];
   readonly output: OutputState;
 }
 
@@ -55,13 +60,13 @@ export interface AdvanceResult {
 export class TextModel {
   readonly info: TextModelInfo;
   readonly #tokenizer: Tokenizer;
-  readonly #templates: ChatTemplates;
+  readonly #chat: ChatRenderer;
 
-  constructor(tokenizer: Tokenizer, templates: ChatTemplates) {
+  constructor(tokenizer: Tokenizer, chat: ChatRenderer) {
     this.#tokenizer = tokenizer;
-    this.#templates = templates;
+    this.#chat = chat;
     const { vocabSize, maxTokenChars } = tokenizer;
-    this.info = { vocabSize, maxTokenChars, hasChatTemplate: !templates.isEmpty };
+    this.info = { vocabSize, maxTokenChars, hasChatTemplate: !chat.isEmpty };
   }
 
   /**
@@ -73,9 +78,14 @@ export class TextModel {
    * ```
    */
   static async load(modelDir: string): Promise<TextModel> {
-    const { specialTokens, templates } = await readTokenizerSettings(modelDir);
-    const tokenizer = await loadTokenizer(modelDir, specialTokens);
-    return new TextModel(tokenizer, new ChatTemplates(templates, specialTokens));
+    const [settings, family] = await Promise.all([
+      readTokenizerSettings(modelDir),
+      readModelFamily(modelDir),
+    ]);
+    const tokenizer = await loadTokenizer(modelDir, settings, family);
+    const templates = new ChatTemplates(settings.templates, settings.specialTokens);
+    const form = selectChatForm(family, settings);
+    return new TextModel(tokenizer, new ChatRenderer(templates, form === null ? null : { form, family }));
   }
 
   encode(text: string, options: EncodeOptions): Promise<Int32Array> {
@@ -91,11 +101,6 @@ export class TextModel {
     return this.#tokenizer.decoder.decode(this.#tokenizer.tokensOf(ids, options));
   }
 
-  /** @throws TroupeError `unsupported` without a template, `invalid_request` when it refuses the conversation */
-  renderChat(input: ChatInput): string {
-    return this.#templates.render(input);
-  }
-
   /** Ids of a text or a conversation, with the vocabulary's spelling of each. */
   async tokenize(prompt: Exclude<Prompt, { kind: "ids" }>): Promise<Tokenized> {
     const { ids } = await this.#encodePrompt(prompt, Number.POSITIVE_INFINITY);
@@ -106,15 +111,17 @@ export class TextModel {
    * All that a new request needs from the text side, in one go.
    *
    * @param maxTokens a text that is sure to have more is refused before the long work of encoding it
-   * @throws TroupeError `prompt_too_long`; as `renderChat`
+   * @throws TroupeError `prompt_too_long`; `unsupported` for a conversation without a template, `invalid_request` when the
+   *   template refuses it
    */
   async prepare(
     prompt: Prompt,
     params: TextParams,
     maxTokens = Number.POSITIVE_INFINITY,
   ): Promise<PreparedPrompt> {
-    const { ids, text } = await this.#encodePrompt(prompt, maxTokens);
-    return { promptIds: ids, promptText: text, output: createOutput(this.#tokenizer, ids, params) };
+    const { ids, text, endTokenIds } = await this.#encodePrompt(prompt, maxTokens);
+    const output = createOutput(this.#tokenizer, ids, params);
+    return { promptIds: ids, promptText: text, endTokenIds, output };
   }
 
   /** One step's tokens of many answers. */
@@ -132,21 +139,22 @@ export class TextModel {
     return positions.map((position) => (position === null ? null : textLogprobs(this.#tokenizer, position)));
   }
 
-  async #encodePrompt(prompt: Prompt, maxTokens: number): Promise<{ ids: Int32Array; text: string }> {
+  async #encodePrompt(
+    prompt: Prompt,
+    maxTokens: number,
+  ): Promise<EncodedPrompt & Pick<PreparedPrompt, "endTokenIds">> {
     if (prompt.kind === "ids") {
       const text = this.decode(prompt.ids, { skipSpecialTokens: false });
-      return { ids: Int32Array.from(prompt.ids), text };
+      return { ids: Int32Array.from(prompt.ids), text, endTokenIds: [] };
     }
-    // A template writes the special tokens itself.
-    const text = prompt.kind === "chat" ? this.renderChat(prompt) : prompt.text;
-    const minTokens = Math.ceil(text.length / this.info.maxTokenChars);
-    if (minTokens > maxTokens) {
-      const message = `The prompt has ${text.length} characters, at least ${minTokens} tokens; the limit is ${maxTokens} tokens. Shorten it.`;
-      throw new TroupeError("prompt_too_long", message, {
-        details: { numTokens: minTokens, limit: maxTokens },
-      });
+    if (prompt.kind === "text") {
+      const { text, addSpecialTokens = true } = prompt;
+      const part = { kind: "text", text, addSpecialTokens, isLiteral: false } as const;
+      return { ...(await encodeParts(this.#tokenizer, [part], maxTokens)), endTokenIds: [] };
     }
-    const addSpecialTokens = prompt.kind === "text" && (prompt.addSpecialTokens ?? true);
-    return { ids: await this.encode(text, { addSpecialTokens }), text };
+    const { parts, endTokens } = this.#chat.render(prompt);
+    // One that the vocabulary lacks can end no answer.
+    const endTokenIds = endTokens.flatMap((token) => this.#tokenizer.tokenId(token) ?? []);
+    return { ...(await encodeParts(this.#tokenizer, parts, maxTokens)), endTokenIds };
   }
 }

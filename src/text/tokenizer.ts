@@ -1,6 +1,6 @@
 /**
- * What a tokenizer does for the rest of Troupe, whatever file it came from. Encoding runs outside the JavaScript thread;
- * decoding is synchronous and can be streamed (see decoders/).
+ * What a tokenizer does for the rest of Troupe, whatever file it came from. Encoding may take long and runs in the
+ * tokenizer pool; decoding is short, synchronous and can be streamed (see decoders/).
  */
 import type { TokenDecoder } from "./decoders/token-decoder.ts";
 
@@ -8,6 +8,8 @@ import type { TokenDecoder } from "./decoders/token-decoder.ts";
 export interface EncodeOptions {
   /** Add what the model expects around a text, as its begin-of-sequence token. */
   readonly addSpecialTokens: boolean;
+  /** The text cannot spell special tokens: `</s>` in it is four characters. Default false, as in transformers. */
+  readonly isLiteral?: boolean;
 }
 
 /** Options of decoding. */

@@ -5,6 +5,7 @@ import { createDetokenizer, detokenize } from "../../src/text/detokenizer.ts";
 import type { Tokenizer } from "../../src/text/tokenizer.ts";
 import { anyIds, anyText, cutAt } from "./arbitrary-text.ts";
 import { llamaTokenizerJson, sampleTokenizers, tokenizerOf } from "./sample-tokenizers.ts";
+import { sentencePieceSamples } from "./sentencepiece/sample-models.ts";
 
 /** The pieces of a stream; the state crosses a thread boundary before each. */
 function stream(
@@ -24,7 +25,7 @@ function stream(
 const everyToken = (ids: readonly number[]): number[][] => ids.map((id) => [id]);
 const settings = { numRuns: 60 };
 
-for (const { name, tokenizer, reference } of sampleTokenizers()) {
+for (const { name, tokenizer, reference } of [...sampleTokenizers(), ...sentencePieceSamples()]) {
   describe(`detokenizer: ${name}`, () => {
     const ids = anyIds(tokenizer.vocabSize);
     const isByte = (side: readonly number[]): boolean =>

@@ -15,7 +15,16 @@ describe("tokenizer settings", () => {
     writeFile(join(dir, name), typeof content === "string" ? content : JSON.stringify(content));
 
   it("are empty in a folder without any of the files", async () => {
-    assert.deepEqual(await readTokenizerSettings(dir), { specialTokens: {}, templates: [] });
+    assert.deepEqual(await readTokenizerSettings(dir), {
+      specialTokens: {},
+      templates: [],
+      addedTokens: [],
+      tokenizerClass: null,
+      addBosToken: null,
+      addEosToken: null,
+      addPrefixSpace: null,
+      isLegacy: true,
+    });
   });
 
   it("take special tokens as text or as objects, from both files", async () => {

@@ -16,7 +16,7 @@ const bytesOf = (tokenizer: ReturnType<typeof tokenizerOf>, token: string) =>
 
 describe("tokenizer", () => {
   it("encodes and decodes every golden text as the library does", async () => {
-    const tokenizer = await loadTokenizer(goldenDir, {});
+    const tokenizer = await loadTokenizer(goldenDir);
     const { cases } = JSON.parse(await readFile(join(goldenDir, "expected.json"), "utf8"));
     assert.equal(cases.length, 25);
     for (const { text, ids, decoded } of cases) {
@@ -26,7 +26,7 @@ describe("tokenizer", () => {
   });
 
   it("encodes any string, lone surrogates and control characters too", async () => {
-    const tokenizer = await loadTokenizer(goldenDir, {});
+    const tokenizer = await loadTokenizer(goldenDir);
     for (const text of ["\ud800", "a\u0000b", "\udc00\ud83d", "\ufeff"]) {
       const ids = await tokenizer.encode(text, { addSpecialTokens: true });
       const decoded = tokenizer.decoder.decode(tokenizer.tokensOf(ids, { skipSpecialTokens: false }));
@@ -113,7 +113,7 @@ describe("a tokenizer file that is wrong", () => {
       join(dir, "tokenizer.json"),
       typeof content === "string" ? content : JSON.stringify(content),
     );
-    return loadTokenizer(dir, {}).then(
+    return loadTokenizer(dir).then(
       () => assert.fail("it loaded"),
       (error) => (error instanceof TroupeError ? error : assert.fail(String(error))),
     );
@@ -202,12 +202,12 @@ describe("a tokenizer file that is wrong", () => {
 
   it("or missing, or a folder, is told from one that is there", async () => {
     await rm(join(dir, "tokenizer.json"));
-    await assert.rejects(loadTokenizer(dir, {}), {
+    await assert.rejects(loadTokenizer(dir), {
       code: "invalid_model",
-      message: /has no tokenizer\.json.*skip/,
+      message: /tokenizer\.json, tokenizer\.model, vocab\.json with merges\.txt, \*\.tiktoken.*skip/,
     });
     await assert.rejects(
-      loadTokenizer(join(goldenDir, "tokenizer.json", ".."), {}).then(() => loadTokenizer("/", {})),
+      loadTokenizer(join(goldenDir, "tokenizer.json", "..")).then(() => loadTokenizer("/")),
       {
         code: "invalid_model",
       },

@@ -68,7 +68,7 @@ function settleRun(state: StageState): StageOutput {
 }
 
 /** The byte a token spells, as Rust reads it: `<0x` two hexadecimal digits `>`. */
-function byteOf(token: string): string | null {
+export function byteOf(token: string): string | null {
   const digits = /^<0x([0-9a-fA-F]{2}|\+[0-9a-fA-F])>$/.exec(token)?.[1];
   return digits === undefined ? null : String.fromCharCode(Number.parseInt(digits, 16));
 }

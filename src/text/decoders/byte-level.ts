@@ -34,7 +34,7 @@ function spelledBytes(token: string, alphabet: ReadonlyMap<string, string>): str
 }
 
 /** Character to byte; github.com/openai/gpt-2, src/encoder.py, bytes_to_unicode. */
-function byteAlphabet(): ReadonlyMap<string, string> {
+export function byteAlphabet(): ReadonlyMap<string, string> {
   const alphabet = new Map<string, string>();
   let numMoved = 0;
   for (let byte = 0; byte < 256; byte++) {

@@ -1,7 +1,9 @@
 /**
- * What a loader makes of a model folder. Every kind of tokenizer file becomes the one form that the tokenizers library
- * reads, so a new kind is one more loader and nothing else.
+ * What a loader makes of a model folder. A new kind of tokenizer file is one more loader and nothing else.
  */
+import type { ModelFamily } from "../model-family.ts";
+import type { Tokenizer } from "../tokenizer.ts";
+import type { TokenizerSettings } from "../tokenizer-settings.ts";
 
 /** A tokenizer as tokenizer.json describes it. */
 export interface TokenizerSource {
@@ -13,5 +15,22 @@ export interface TokenizerSource {
   readonly json: unknown;
 }
 
-/** Reads one kind of tokenizer file; null when the folder has none. */
-export type TokenizerLoader = (modelDir: string) => Promise<TokenizerSource | null>;
+/** A model folder and what was read of it already. */
+export interface TokenizerFolder {
+  readonly dir: string;
+  readonly settings: TokenizerSettings;
+  readonly family: ModelFamily;
+}
+
+/** Reads one kind of tokenizer file. */
+export interface TokenizerLoader {
+  /** The files it looks for, as errors name them. */
+  readonly files: string;
+  /** Null when the folder has none. */
+  readonly load: (folder: TokenizerFolder) => Promise<Tokenizer | null>;
+}
+
+/** The special tokens that the folder names, whatever their names. */
+export function namedTokensOf({ settings }: TokenizerFolder): readonly string[] {
+  return Object.values(settings.specialTokens).flat();
+}
