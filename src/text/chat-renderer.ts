@@ -4,8 +4,8 @@
  * names its tokens, and messages are nothing but text.
  */
 import { TroupeError } from "../errors/troupe-error.ts";
-import { templateMessages } from "./chat-messages.ts";
 import type { ChatForm, ChatPart } from "./chat-forms/chat-form.ts";
+import { templateMessages } from "./chat-messages.ts";
 import type { ChatInput, ChatTemplates } from "./chat-template.ts";
 import type { ModelFamily } from "./model-family.ts";
 

@@ -69,6 +69,22 @@ describe("tokenizer settings", () => {
     );
   });
 
+  it("take templates from files of their own, named by the file", async () => {
+    await write("tokenizer_config.json", { chat_template: "config" });
+    await mkdir(join(dir, "additional_chat_templates"));
+    await write("additional_chat_templates/tool_use.jinja", "tools");
+    await write("additional_chat_templates/notes.txt", "no template");
+    await write("chat_template.jinja", "file");
+    const { templates } = await readTokenizerSettings(dir);
+    assert.deepEqual(
+      templates.map(({ name, text }) => [name, text]),
+      [
+        ["default", "file"],
+        ["tool_use", "tools"],
+      ],
+    );
+  });
+
   it("name file and key when they are wrong", async () => {
     await write("tokenizer_config.json", { eos_token: 7 });
     await assert.rejects(readTokenizerSettings(dir), {

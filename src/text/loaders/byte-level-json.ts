@@ -1,8 +1,8 @@
 /** A byte-level BPE vocabulary in tokenizer.json's form, for files that hold only tokens and their order. */
 import { TroupeError } from "../../errors/troupe-error.ts";
+import type { AddedToken } from "../added-tokens.ts";
 import { boundaryTokens, type TemplateToken, templatePostProcessor } from "./post-processor.ts";
 import type { TokenizerFolder, TokenizerSource } from "./tokenizer-source.ts";
-import type { AddedToken } from "../added-tokens.ts";
 
 /** How a class of tokenizers cuts a text before merging. */
 export interface ByteLevelStyle {

@@ -3,8 +3,8 @@
  * order in which SentencePiece does, so that near ties come out the same. unigram_model.cc, Model::EncodeOptimized.
  */
 import { characterLengthAt } from "../prefix-matcher.ts";
-import type { EncodedPiece, PieceEncoder } from "./piece-encoder.ts";
 import type { Piece } from "./model-proto.ts";
+import type { EncodedPiece, PieceEncoder } from "./piece-encoder.ts";
 
 /** kUnkPenalty. */
 const UNKNOWN_PENALTY = 10;
