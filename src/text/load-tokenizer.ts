@@ -42,10 +42,10 @@ export async function loadTokenizer(
     const tokenizer = await load(folder);
     if (tokenizer !== null) return tokenizer;
   }
-  const files = LOADERS.map((loader) => loader.files).join(", ");
+  const files = LOADERS.map((loader) => loader.files).join(", nor ");
   throw new TroupeError(
     "invalid_model",
-    `${modelDir} has no tokenizer: none of ${files}. Add one, or serve token ids alone with --skip-tokenizer-init.`,
+    `${modelDir} has no ${files}. Add a tokenizer, or serve token ids alone with --skip-tokenizer-init.`,
     { details: { modelDir } },
   );
 }

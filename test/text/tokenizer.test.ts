@@ -204,7 +204,8 @@ describe("a tokenizer file that is wrong", () => {
     await rm(join(dir, "tokenizer.json"));
     await assert.rejects(loadTokenizer(dir), {
       code: "invalid_model",
-      message: /tokenizer\.json, tokenizer\.model, vocab\.json with merges\.txt, \*\.tiktoken.*skip/,
+      message:
+        /no tokenizer\.json, nor tokenizer\.model, nor vocab\.json with merges\.txt, nor \*\.tiktoken.*skip/,
     });
     await assert.rejects(
       loadTokenizer(join(goldenDir, "tokenizer.json", "..")).then(() => loadTokenizer("/")),
