@@ -34,9 +34,12 @@ export class SentencePieceNormalizer {
     if (body === null) return "";
     if (escapeWhitespaces) body = body.replaceAll(" ", SPACE_SYMBOL);
     const space = escapeWhitespaces ? SPACE_SYMBOL : " ";
+    const prefix = addDummyPrefix && addsDummyPrefix ? space : "";
+    const { whitespaceAsSuffix } = this.#model;
+    // A `▁` that the text itself spells goes too, and with it the prefix where nothing else is there.
+    if (!whitespaceAsSuffix) body = prefix + body;
     if (removeExtraWhitespaces) body = withoutEnd(body, space);
-    if (!addDummyPrefix || !addsDummyPrefix) return body;
-    return this.#model.whitespaceAsSuffix ? body + space : space + body;
+    return whitespaceAsSuffix ? body + prefix : body;
   }
 
   /** Null for a text of nothing but spaces. */

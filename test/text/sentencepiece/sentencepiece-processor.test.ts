@@ -111,6 +111,7 @@ describe("SentencePiece white space", () => {
     assert.equal(cut("  a  b ", prefix!, keep!), "▁▁▁a▁▁b▁");
     assert.equal(cut("  a  b ", prefix!, remove!), "▁a▁b");
     assert.equal(cut("   ", prefix!, remove!), "");
+    assert.equal(cut("▁", prefix!, remove!), "");
     assert.equal(cut(" \n ", noPrefix!, remove!), "\n");
   });
 
