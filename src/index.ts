@@ -39,17 +39,48 @@ export {
   type Call,
   defineActor,
 } from "./runtime/actor-definition.ts";
+export type {
+  ActorInspection,
+  DeadLetterReason,
+  SystemEvents,
+  SystemInspection,
+} from "./runtime/actor-events.ts";
+export type { ActorSystem } from "./runtime/actor-system.ts";
+export type { ActorSystemOptions, SpawnOptions } from "./runtime/actor-system-options.ts";
 export {
   type ActorRef,
+  type AnyActorRef,
+  type AskOptions,
   actorRef,
   type Down,
   type DownReason,
+  type GroupChange,
+  type LogLevel,
+  type LogRecord,
+  type LogSink,
   type Messenger,
   type Protocol,
+  type Registry,
+  type StreamOptions,
+  type TellOptions,
+  type Watch,
 } from "./runtime/actor-types.ts";
-export type { SystemEvents, SystemInspection } from "./runtime/actor-events.ts";
-export type { ActorSystem } from "./runtime/actor-system.ts";
-export type { ActorSpec, ChildSpec, SupervisorSpec } from "./runtime/supervisor-spec.ts";
+export type {
+  ActorSpec,
+  ChildSpec,
+  MailboxSpec,
+  RestartBackoff,
+  RestartIntensity,
+  RestartKind,
+  SupervisionStrategy,
+  SupervisorSpec,
+} from "./runtime/supervisor-spec.ts";
+export {
+  TRACE_CHANNELS,
+  type TracedHandling,
+  type TracedSend,
+  type TracedSettling,
+} from "./runtime/trace-channels.ts";
 
 /** Errors. */
 export { ERROR_CODES, type ErrorCode, type ErrorCodeInfo } from "./errors/error-codes.ts";

@@ -34,7 +34,7 @@ class InlineActor implements HostedActor {
     let cell: ActorCell;
     try {
       const definition = await loadDefinition(request.module);
-      cell = new ActorCell(definition, { name, incarnation, mailbox }, node);
+      cell = new ActorCell(definition, { name, incarnation, address, mailbox }, node);
     } catch (error) {
       this.#resolveEnded({ kind: "crash", error: toTroupeError(error) });
       throw error;

@@ -1,6 +1,7 @@
 /** What passes between a thread host and the entry of its workers. Types only. */
 import type { MessagePort } from "node:worker_threads";
 import type { DirectoryEntry, EncodedDownReason } from "../runtime/envelope.ts";
+import type { Membership } from "../runtime/group-table.ts";
 import type { MailboxShare } from "../runtime/shared-mailbox.ts";
 
 /** Given to a new thread. */
@@ -21,6 +22,8 @@ export interface InitRequest {
   readonly entries: readonly DirectoryEntry[];
   /** Who is known, but down now. */
   readonly downNames: readonly string[];
+  /** Who belongs to which group. */
+  readonly memberships: readonly Membership[];
   /** Direct routes to the other threads; the system's own is among them. */
   readonly peers: readonly { readonly nodeId: number; readonly port: MessagePort }[];
 }

@@ -71,6 +71,7 @@ class ThreadActor implements HostedActor {
       mailbox: mailbox.share,
       entries: node.directory.entries(),
       downNames: node.directory.downNames(),
+      memberships: node.services.groups.memberships(),
       peers,
     };
     const ports = peers.map((peer) => peer.port);

@@ -51,7 +51,7 @@ export class ThreadWorker implements ThreadControl {
       const definition = await loadDefinition(request.moduleUrl);
       cell = new ActorCell(
         definition,
-        { name, incarnation, mailbox: new SharedMailbox(request.mailbox) },
+        { name, incarnation, address, mailbox: new SharedMailbox(request.mailbox) },
         node,
       );
     } catch (error) {
@@ -68,6 +68,7 @@ export class ThreadWorker implements ThreadControl {
     for (const { nodeId, port } of request.peers) node.addPeer(nodeId, new PortLink(port));
     for (const entry of request.entries) node.actorUp(entry);
     for (const down of request.downNames) node.directory.markDown(down);
+    for (const { group, address } of request.memberships) node.services.apply(group, address, true);
     return cell;
   }
 
@@ -75,6 +76,7 @@ export class ThreadWorker implements ThreadControl {
     return new ActorNode({
       nodeId,
       clock: systemClock,
+      random: Math.random,
       log: (record) => this.#log(record),
       onDeadLetter: (actor, kind, reason, count) => this.#deadLetters.add(actor, kind, reason, count),
       linkOf: (port) => new PortLink(port as MessagePort),

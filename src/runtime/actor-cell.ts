@@ -9,18 +9,35 @@ import { type TroupeError, toTroupeError } from "../errors/troupe-error.ts";
 import { CellContext, type ContextHost } from "./actor-context.ts";
 import type { DeadLetterReason } from "./actor-events.ts";
 import { ActorTurns, type ErasedDefinition, type Task } from "./actor-turns.ts";
-import type { AnyActorRef, Down, DownReason, LogLevel, Messenger, Watch } from "./actor-types.ts";
+import type {
+  ActorRef,
+  AnyActorRef,
+  Down,
+  DownReason,
+  GroupChange,
+  LogLevel,
+  Messenger,
+  Protocol,
+  Registry,
+  Watch,
+} from "./actor-types.ts";
+import type { CallScope } from "./call-scope.ts";
 import { downError } from "./down-reason.ts";
 import type { RequestEnvelope } from "./envelope.ts";
 import type { Peer } from "./inbound-call.ts";
 import type { RunQueue } from "./run-queue.ts";
 import type { SharedMailbox } from "./shared-mailbox.ts";
+import type { SystemRequest } from "./system-requests.ts";
 
 /** What a cell needs of its thread. */
-export interface CellHome {
+export interface CellHome extends Registry {
   readonly clock: Clock;
   readonly runQueue: RunQueue;
-  readonly messenger: Messenger;
+  messengerWithin(scope: CallScope): Messenger;
+  /** Asks the system's thread on behalf of the actor at `address`. */
+  request(address: number, request: SystemRequest): Promise<void>;
+  setMember(group: string, address: number, isMember: boolean): void;
+  watchGroup(group: string, onChange: (change: GroupChange) => void): Watch;
   watch(ref: AnyActorRef, onDown: (down: Down) => void): Watch;
   deadLetter(actor: string, kind: string, reason: DeadLetterReason): void;
   log(level: LogLevel, actor: string, message: string, fields: Readonly<Record<string, unknown>>): void;
@@ -30,6 +47,7 @@ export interface CellHome {
 export interface CellIdentity {
   readonly name: string;
   readonly incarnation: number;
+  readonly address: number;
   readonly mailbox: SharedMailbox;
 }
 
@@ -42,7 +60,6 @@ export class ActorCell implements ContextHost {
   readonly name: string;
   readonly incarnation: number;
   readonly clock: Clock;
-  readonly messenger: Messenger;
   /** Resolves when nothing of this incarnation runs any more; never rejects. */
   readonly ended: Promise<DownReason>;
   readonly #definition: ErasedDefinition;
@@ -51,6 +68,10 @@ export class ActorCell implements ContextHost {
   readonly #context: CellContext;
   readonly #turns: ActorTurns;
   readonly #cleanups = new Set<() => void>();
+  readonly #address: number;
+  /** Joined while init runs; announced when it is done. */
+  readonly #joins = new Set<string>();
+  #numChildren = 0;
   #phase: Phase = "starting";
   #made: { readonly state: unknown } | null = null;
   #reason: DownReason = { kind: "normal" };
@@ -61,7 +82,7 @@ export class ActorCell implements ContextHost {
     this.name = identity.name;
     this.incarnation = identity.incarnation;
     this.clock = home.clock;
-    this.messenger = home.messenger;
+    this.#address = identity.address;
     this.ended = new Promise((resolve) => {
       this.#resolveEnded = resolve;
     });
@@ -71,10 +92,13 @@ export class ActorCell implements ContextHost {
     this.#context = new CellContext(this);
     this.#turns = new ActorTurns({
       name: this.name,
+      incarnation: this.incarnation,
+      clock: this.clock,
       definition,
       mailbox: this.#mailbox,
       runQueue: home.runQueue,
       context: this.#context,
+      contextWithin: (scope) => new CellContext(this, scope),
       deadLetter: (kind, reason) => home.deadLetter(this.name, kind, reason),
       onCrash: (thrown) => this.crash(thrown),
       onIdle: () => this.#onIdle(),
@@ -103,6 +127,7 @@ export class ActorCell implements ContextHost {
     } finally {
       if (this.#phase === "starting") {
         this.#phase = "running";
+        for (const group of this.#joins) this.#home.setMember(group, this.#address, true);
         this.#turns.open(this.#made?.state);
       }
       this.#turns.finish();
@@ -145,15 +170,52 @@ export class ActorCell implements ContextHost {
     }
   }
 
+  messengerWithin(scope: CallScope): Messenger {
+    return this.#home.messengerWithin(scope);
+  }
+
+  lookup<P extends Protocol>(name: string): ActorRef<P> | null {
+    return this.#home.lookup(name);
+  }
+
+  members<P extends Protocol>(group: string): readonly ActorRef<P>[] {
+    return this.#home.members(group);
+  }
+
+  nextChildName(): string {
+    return `${this.name}/${++this.#numChildren}`;
+  }
+
+  request(request: SystemRequest): Promise<void> {
+    return this.#home.request(this.#address, request);
+  }
+
+  setMember(group: string, isMember: boolean): void {
+    if (this.#phase === "running") this.#home.setMember(group, this.#address, isMember);
+    else if (this.#phase === "starting" && isMember) this.#joins.add(group);
+    else this.#joins.delete(group);
+  }
+
+  watchGroup(group: string, onChange: (change: GroupChange) => void): Watch {
+    return this.#tied(this.#home.watchGroup(group, onChange));
+  }
+
   isStopRequested(): boolean {
     return this.#mailbox.isStopRequested;
   }
 
   watch(ref: AnyActorRef): Watch {
-    const watch = this.#home.watch(ref, (down) => {
-      life.forget();
-      this.runTask((state) => this.#definition.onDown?.(state, down, this.#context));
-    });
+    const watch = this.#tied(
+      this.#home.watch(ref, (down) => {
+        watch.cancel();
+        this.runTask((state) => this.#definition.onDown?.(state, down, this.#context));
+      }),
+    );
+    return watch;
+  }
+
+  /** Ends with the actor. */
+  #tied(watch: Watch): Watch {
     const life = this.onEnd(() => watch.cancel());
     return {
       cancel: () => {

@@ -1,25 +1,39 @@
 /** How an actor is written: init makes its state, handlers change it, one message at a time. */
 import type { Transferable } from "node:worker_threads";
 import type { Clock, Timer } from "../core/clock.ts";
+import type { TroupeError } from "../errors/troupe-error.ts";
 import type {
   ActorRef,
   AnyActorRef,
   Down,
   DownReason,
+  GroupChange,
   ItemOf,
   LogLevel,
   MessageOf,
   Messenger,
   Protocol,
+  Registry,
   ReplyOf,
   Watch,
 } from "./actor-types.ts";
+import type { SpawnOptions } from "./actor-system-options.ts";
 
-/** What an actor may do besides handling messages. Valid until `onStop` has returned. */
-export interface ActorContext<P extends Protocol = Protocol, State = unknown> extends Messenger {
+/**
+ * What an actor may do besides handling messages. Valid until `onStop` has returned.
+ *
+ * The one a handler is given belongs to the message as well: asks through it never outlive the ask being handled, and
+ * everything sent through it belongs to its trace. The one of `init` belongs to no message.
+ */
+export interface ActorContext<P extends Protocol = Protocol, State = unknown> extends Messenger, Registry {
   readonly self: ActorRef<P>;
   /** 1 at the first start, one more at each restart. */
   readonly incarnation: number;
+  /**
+   * The W3C trace of the message being handled, which what is sent through this context inherits; null when nobody
+   * traces, and in `init`, timers and `onDown`.
+   */
+  readonly traceparent: string | null;
   /** The system's clock; on a thread host always the real one. */
   readonly clock: Clock;
   /**
@@ -29,6 +43,56 @@ export interface ActorContext<P extends Protocol = Protocol, State = unknown> ex
   stopRequested(): boolean;
   /** Calls `onDown` once, when the present incarnation of `ref` is no more (at once if there is none). */
   watch(ref: AnyActorRef): Watch;
+  /**
+   * Starts an actor whose life is tied to this one's: it is stopped when this incarnation has ended, for whatever
+   * reason, and before the next one starts. Works on every host; from a thread of its own an actor spawns modules only
+   * (URLs), with arguments that can be cloned. The children of one actor are supervised one-for-one with the default
+   * intensity; when that is spent, this actor crashes with `restart_budget_spent`.
+   *
+   * @throws TroupeError as `system.spawn`; `actor_down` when this actor is ending.
+   * @example
+   * ```ts
+   * const worker = await ctx.spawn<WorkerProtocol>(new URL("./worker-actor.ts", import.meta.url), {
+   *   host: "thread",
+   *   args: { shard: 3 },
+   * });
+   * ```
+   */
+  spawn<Q extends Protocol, Args, S>(
+    definition: ActorDefinition<Q, Args, S>,
+    options: SpawnOptions<Args>,
+  ): Promise<ActorRef<Q>>;
+  spawn<Q extends Protocol>(module: URL, options: SpawnOptions<unknown>): Promise<ActorRef<Q>>;
+  /**
+   * Ends a child that this actor spawned, for good.
+   *
+   * @throws TroupeError `actor_not_found`; `deadline_exceeded` when it did not park and was abandoned.
+   */
+  stopChild(ref: AnyActorRef): Promise<void>;
+  /**
+   * Has an actor treated as crashed: it is stopped as any other, between two handlers and never by force, and its
+   * supervisor decides. For actors that watch over others, as in a step that hangs.
+   *
+   * @throws TroupeError `actor_not_found` when nothing runs under that name.
+   */
+  fail(ref: AnyActorRef, error: TroupeError): Promise<void>;
+  /**
+   * Makes this actor a member of a group for as long as it runs, from the end of its init on; a restarted one joins
+   * again in its own init. Idempotent. Every thread sees the members in the same order.
+   *
+   * @example
+   * ```ts
+   * init: (ctx, args) => {
+   *   ctx.join("shards");
+   *   return openShard(args);
+   * },
+   * ```
+   */
+  join(group: string): void;
+  /** Ends a membership early. */
+  leave(group: string): void;
+  /** Calls `callback` in this actor's turn at every change of a group's members, until it is cancelled. */
+  watchGroup(group: string, callback: (state: State, change: GroupChange) => void | Promise<void>): Watch;
   /** Runs `callback` once in this actor's turn, unless the actor has ended. A throw is a crash. */
   after(delayMs: number, callback: (state: State) => void | Promise<void>): Timer;
   /** Runs `callback` again and again; the next wait begins when the callback has ended, so calls never pile up. */
@@ -42,6 +106,8 @@ export interface ActorContext<P extends Protocol = Protocol, State = unknown> ex
 export interface Call {
   /** Aborts when the caller cancelled, met its deadline or is gone, and when this actor stops. Made on first use. */
   readonly signal: AbortSignal;
+  /** Until an ask's caller gives up; null for a stream, and once the ask is answered. Nested asks inherit it. */
+  remainingMs(): number | null;
   /** Moves these with the reply, or with the next item, instead of copying them. */
   transfer(transferables: readonly Transferable[]): void;
 }

@@ -31,6 +31,8 @@ export interface SystemEvents {
   readonly escalated: { readonly supervisor: string; readonly error: TroupeError };
   /** The top supervisor gave up: nothing runs any more. `restart_budget_spent`, with what led to it as the cause. */
   readonly failed: { readonly error: TroupeError };
+  /** Another actor, or the system's owner, had it treated as crashed; it is being stopped. */
+  readonly failing: { readonly actor: string; readonly error: TroupeError };
   /** An actor was asked to stop and has not parked yet: it may be inside native code, which is never interrupted. */
   readonly "stop-late": { readonly actor: string; readonly waitedMs: number };
   /** An actor did not park before the hard limit; its thread was left alone, without a handle on the process. */

@@ -7,15 +7,29 @@ import { decodeError, type EncodedError } from "../errors/error-codec.ts";
 import { invariant, type TroupeError } from "../errors/troupe-error.ts";
 import type { ActorCell, CellHome } from "./actor-cell.ts";
 import type { DeadLetterReason } from "./actor-events.ts";
-import type { AnyActorRef, Down, DownReason, LogLevel, LogRecord, Watch } from "./actor-types.ts";
+import {
+  type ActorRef,
+  type AnyActorRef,
+  actorRef,
+  type Down,
+  type DownReason,
+  type GroupChange,
+  type LogLevel,
+  type LogRecord,
+  type Protocol,
+  type Watch,
+} from "./actor-types.ts";
+import { type CallScope, ROOT_SCOPE } from "./call-scope.ts";
 import { Directory, type Located } from "./directory.ts";
 import { decodeDownReason, downError } from "./down-reason.ts";
 import { type DirectoryEntry, type Envelope, OP, type RequestEnvelope } from "./envelope.ts";
 import type { Peer } from "./inbound-call.ts";
 import type { Link } from "./link.ts";
 import { type MessengerHome, NodeMessenger } from "./node-messenger.ts";
+import { NodeServices, type ServeRequest } from "./node-services.ts";
 import { OutboundCalls } from "./outbound-call.ts";
 import { RunQueue } from "./run-queue.ts";
+import type { SystemRequest } from "./system-requests.ts";
 import { UnresolvedSends } from "./unresolved-sends.ts";
 
 /** The node of the system's own thread. */
@@ -25,20 +39,26 @@ export const SYSTEM_NODE = 0;
 export interface ActorNodeOptions {
   readonly nodeId: number;
   readonly clock: Clock;
+  /** From 0 to 1. */
+  readonly random: () => number;
   readonly log: (record: LogRecord) => void;
   readonly onDeadLetter: (actor: string, kind: string, reason: DeadLetterReason, count: number) => void;
   /** Makes a link of what the system's thread sends for one. */
   readonly linkOf: (port: unknown) => Link;
+  /** Given to the system's own thread. */
+  readonly serve?: ServeRequest;
 }
 
 export class ActorNode implements CellHome, MessengerHome {
   readonly nodeId: number;
   readonly clock: Clock;
+  readonly random: () => number;
   readonly runQueue = new RunQueue();
   readonly directory = new Directory();
   readonly calls = new OutboundCalls();
   readonly unresolved: UnresolvedSends | null;
   readonly messenger: NodeMessenger;
+  readonly services: NodeServices;
   readonly #options: ActorNodeOptions;
   readonly #cells = new Map<number, ActorCell>();
   readonly #early = new Map<number, { readonly envelope: RequestEnvelope; readonly peer: Peer }[]>();
@@ -48,12 +68,19 @@ export class ActorNode implements CellHome, MessengerHome {
   constructor(options: ActorNodeOptions) {
     this.nodeId = options.nodeId;
     this.clock = options.clock;
+    this.random = options.random;
     this.#options = options;
     this.unresolved =
       options.nodeId === SYSTEM_NODE
         ? null
         : new UnresolvedSends((syncId) => this.linkTo(SYSTEM_NODE)?.post([OP.sync, syncId]));
-    this.messenger = new NodeMessenger(this);
+    this.messenger = new NodeMessenger(this, ROOT_SCOPE);
+    this.services = new NodeServices({
+      directory: this.directory,
+      serve: options.serve ?? null,
+      systemLink: () => this.linkTo(SYSTEM_NODE),
+      broadcast: (envelope) => this.broadcast(envelope),
+    });
     this.#addLoopback();
   }
 
@@ -98,6 +125,36 @@ export class ActorNode implements CellHome, MessengerHome {
     return this.#peers.get(nodeId)?.link;
   }
 
+  /** To every other thread. */
+  broadcast(envelope: Envelope): void {
+    for (const nodeId of this.peerIds()) this.linkTo(nodeId)?.post(envelope);
+  }
+
+  messengerWithin(scope: CallScope): NodeMessenger {
+    return scope === ROOT_SCOPE ? this.messenger : this.messenger.within(scope);
+  }
+
+  lookup<P extends Protocol>(name: string): ActorRef<P> | null {
+    const found = this.directory.find(name);
+    return found === undefined || found === "down" ? null : actorRef(name);
+  }
+
+  members<P extends Protocol>(group: string): readonly ActorRef<P>[] {
+    return this.services.groups.members(group);
+  }
+
+  request(address: number, request: SystemRequest): Promise<void> {
+    return this.services.request(address, request);
+  }
+
+  setMember(group: string, address: number, isMember: boolean): void {
+    this.services.setMember(group, address, isMember);
+  }
+
+  watchGroup(group: string, onChange: (change: GroupChange) => void): Watch {
+    return this.services.watchGroup(group, onChange);
+  }
+
   /** Keeps what is sent to `address` until `addCell`: an actor is announced before its module is loaded. */
   expectCell(address: number): void {
     this.#early.set(address, []);
@@ -125,6 +182,7 @@ export class ActorNode implements CellHome, MessengerHome {
     this.#cells.delete(address);
     this.#early.delete(address);
     this.calls.lose(address, downError(entry.name, reason));
+    this.services.groups.leaveAll(address);
     for (const notify of [...located.watchers]) notify(reason);
   }
 
@@ -225,6 +283,7 @@ export class ActorNode implements CellHome, MessengerHome {
   }
 
   #receiveSystem(envelope: Envelope, peer: Peer): void {
+    if (this.services.receive(envelope, peer.link)) return;
     switch (envelope[0]) {
       case OP.up:
         this.actorUp(envelope[1]);

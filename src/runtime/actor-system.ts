@@ -4,7 +4,7 @@
  */
 import { TroupeError } from "../errors/troupe-error.ts";
 import type { ActorDefinition, AnyActorDefinition } from "./actor-definition.ts";
-import type { ActorInspection, SystemEvents, SystemInspection } from "./actor-events.ts";
+import type { SystemEvents, SystemInspection } from "./actor-events.ts";
 import type { ActorSystemOptions, SpawnOptions } from "./actor-system-options.ts";
 import {
   type ActorRef,
@@ -14,10 +14,12 @@ import {
   actorRef,
   type Down,
   type DownReason,
+  type GroupChange,
   type ItemOf,
   type MessageOf,
   type Messenger,
   type Protocol,
+  type Registry,
   type ReplyOf,
   type StreamKind,
   type StreamOptions,
@@ -28,6 +30,7 @@ import {
 import { checkSpec } from "./check-spec.ts";
 import { EventBus, type EventSource } from "./event-bus.ts";
 import { DEFAULT_INTENSITY } from "./restart-policy.ts";
+import { failActor, type RequestOffice, serveRequest } from "./serve-requests.ts";
 import type { Supervised } from "./supervised.ts";
 import { SupervisedActor } from "./supervised-actor.ts";
 import { type ChildFactory, Supervisor } from "./supervisor.ts";
@@ -46,13 +49,17 @@ type SystemState = SystemInspection["state"];
  * await system.shutdown();
  * ```
  */
-export class ActorSystem implements Messenger {
+export class ActorSystem implements Messenger, Registry {
   readonly events: EventSource<SystemEvents>;
   readonly #bus: EventBus<SystemEvents>;
   readonly #core: Core;
   readonly #top: Supervisor;
   readonly #names = new Set<string>();
   readonly #hostNames: ReadonlySet<string>;
+  readonly #office: RequestOffice = {
+    actors: () => actorsOf(this.#top),
+    reserve: (spec) => this.#reserve(spec),
+  };
   #state: SystemState = "running";
   #numSpawned = 0;
   #shutdown: Promise<void> | null = null;
@@ -62,7 +69,12 @@ export class ActorSystem implements Messenger {
       this.#core.log("error", "system", `A listener of "${event}" threw.`, { error: String(error) }),
     );
     this.events = this.#bus;
-    this.#core = new Core(options, this.#bus, (name) => this.#names.delete(name));
+    this.#core = new Core(
+      options,
+      this.#bus,
+      (name) => this.#names.delete(name),
+      (address, request) => serveRequest(this.#office, address, request),
+    );
     this.#hostNames = new Set(options.hosts.map((host) => host.name));
     const spec: SupervisorSpec = {
       kind: "supervisor",
@@ -105,10 +117,14 @@ export class ActorSystem implements Messenger {
   }
 
   async #add(spec: ChildSpec): Promise<void> {
+    this.#reserve(spec);
+    await this.#top.add(spec);
+  }
+
+  #reserve(spec: ChildSpec): void {
     this.#requireRunning();
     const names = checkSpec(spec, (name) => this.#names.has(name), this.#hostNames);
     for (const name of names) this.#names.add(name);
-    await this.#top.add(spec);
   }
 
   #requireRunning(): void {
@@ -130,6 +146,45 @@ export class ActorSystem implements Messenger {
       );
     }
     await this.#top.removeChild(child, { kind: "stopped" });
+  }
+
+  /**
+   * Has an actor treated as crashed: it is stopped as any other, never by force, and its supervisor decides.
+   *
+   * @throws TroupeError `actor_not_found` when nothing runs under that name.
+   * @example
+   * ```ts
+   * system.fail(actorRef("camera"), new TroupeError("deadline_exceeded", "No frame for 5 s."));
+   * ```
+   */
+  fail(ref: AnyActorRef, error: TroupeError): void {
+    failActor(this.#office, ref.actor, error);
+  }
+
+  lookup<P extends Protocol>(name: string): ActorRef<P> | null {
+    return this.#core.node.lookup(name);
+  }
+
+  members<P extends Protocol>(group: string): readonly ActorRef<P>[] {
+    return this.#core.node.members(group);
+  }
+
+  /**
+   * Calls `onChange` at every change of a group's members, until it is cancelled.
+   *
+   * @example
+   * ```ts
+   * system.watchGroup("shards", ({ kind, ref, members }) => console.log(ref.actor, kind, members.length));
+   * ```
+   */
+  watchGroup(group: string, onChange: (change: GroupChange) => void): Watch {
+    return this.#core.node.watchGroup(group, (change) => {
+      try {
+        onChange(change);
+      } catch (error) {
+        this.#core.log("error", "system", `The watcher of group ${group} threw.`, { error: String(error) });
+      }
+    });
   }
 
   /** Calls `onDown` once, when the present incarnation of `ref` is no more (soon, if there is none). */
@@ -174,7 +229,7 @@ export class ActorSystem implements Messenger {
   inspect(): SystemInspection {
     return {
       state: this.#state,
-      actors: inspectActors(this.#top),
+      actors: [...actorsOf(this.#top)].flatMap((actor) => actor.inspect() ?? []),
       numDeadLetters: { ...this.#core.numDeadLetters },
       numPendingCalls: this.#core.node.calls.size,
     };
@@ -220,14 +275,13 @@ function makeChild(core: Core): ChildFactory {
   const make: ChildFactory = (spec, supervisor, onDown) =>
     spec.kind === "supervisor"
       ? new Supervisor(spec, core, onDown, make)
-      : new SupervisedActor(spec, supervisor, core, onDown);
+      : new SupervisedActor(spec, supervisor, core, onDown, make);
   return make;
 }
 
-function inspectActors(supervisor: Supervisor): ActorInspection[] {
-  return supervisor.children.flatMap((child) => {
-    if (child instanceof Supervisor) return inspectActors(child);
-    const inspection = child instanceof SupervisedActor ? child.inspect() : null;
-    return inspection === null ? [] : [inspection];
-  });
+/** All actors below, in start order; what an actor spawned comes after it. */
+function* actorsOf(parent: Supervised): Generator<SupervisedActor, void, undefined> {
+  if (parent instanceof SupervisedActor) yield parent;
+  if (!(parent instanceof SupervisedActor || parent instanceof Supervisor)) return;
+  for (const child of parent.children) yield* actorsOf(child);
 }

@@ -2,16 +2,19 @@
  * What an actor does while it runs: takes tasks (timers, Downs) and then messages out of its lanes, calls handlers, at
  * most `concurrency` at a time, and answers. Decides what a throw means; does not decide how the actor ends.
  */
+import type { Clock } from "../core/clock.ts";
 import { TroupeError } from "../errors/troupe-error.ts";
 import type { ActorContext, Call } from "./actor-definition.ts";
 import type { DeadLetterReason } from "./actor-events.ts";
 import type { Down, DownReason } from "./actor-types.ts";
+import { type CallScope, tracedScope } from "./call-scope.ts";
 import { OP, type RequestEnvelope } from "./envelope.ts";
 import { Fifo } from "./fifo.ts";
 import { InboundCall, type Peer } from "./inbound-call.ts";
 import type { Runnable, RunQueue } from "./run-queue.ts";
 import type { SharedMailbox } from "./shared-mailbox.ts";
 import { StreamProducer } from "./stream-producer.ts";
+import { isTracingHandlers, type TracedOperation, traceHandled } from "./trace-channels.ts";
 
 /** A definition with its types erased, as the runtime calls it. */
 export interface ErasedDefinition {
@@ -27,16 +30,22 @@ export interface ErasedDefinition {
 /** What the turns need of the actor around them. */
 export interface TurnsOwner {
   readonly name: string;
+  readonly incarnation: number;
+  readonly clock: Clock;
   readonly definition: ErasedDefinition;
   readonly mailbox: SharedMailbox;
   readonly runQueue: RunQueue;
   readonly context: ActorContext;
+  /** The context of a message's handler. */
+  contextWithin(scope: CallScope): ActorContext;
   deadLetter(kind: string, reason: DeadLetterReason): void;
   /** A handler or task threw something that is no answer. */
   onCrash(thrown: unknown): void;
   /** The last running handler is done. */
   onIdle(): void;
 }
+
+const OPERATIONS = ["tell", "ask", "stream"] as const satisfies readonly TracedOperation[];
 
 /** Something to do in the actor's turn. */
 export type Task = (state: unknown) => unknown;
@@ -99,7 +108,7 @@ export class ActorTurns implements Runnable {
 
   /** A message from `peer` has arrived; its room in the mailbox is already reserved. */
   accept(envelope: RequestEnvelope, peer: Peer): void {
-    const call = envelope[0] === OP.tell ? null : new InboundCall(envelope[5], peer);
+    const call = envelope[0] === OP.tell ? null : new InboundCall(envelope, peer, this.#owner.clock);
     const inbound = { envelope, call };
     if (this.#closedBy !== null) {
       this.#drop(inbound, this.#closedBy);
@@ -181,20 +190,53 @@ export class ActorTurns implements Runnable {
     this.begin();
     this.#owner.mailbox.reportHandled();
     if (call !== null) this.#activeCalls.add(call);
+    const done = isTracingHandlers() ? this.#tracer(envelope) : undefined;
     try {
-      const result = handlers[kind]!(this.#state, envelope[3], this.#owner.context, call);
-      if (envelope[0] === OP.open) this.#produce(call!, result, envelope[6]);
-      else if (isPromise(result)) this.#settleLater(result, call);
+      const result = handlers[kind]!(this.#state, envelope[3], this.#contextOf(envelope, call), call);
+      const isOpen = envelope[0] === OP.open;
+      if (isPromise(result) && !isOpen) {
+        this.#settleLater(result, call, done);
+        return;
+      }
+      done?.(null);
+      if (isOpen) this.#produce(call!, result, envelope[7]);
       else this.#settle(result, call);
     } catch (error) {
+      done?.(error);
       this.#fail(error, call);
     }
   }
 
-  #settleLater(result: Promise<unknown>, call: InboundCall | null): void {
+  #contextOf(envelope: RequestEnvelope, call: InboundCall | null): ActorContext {
+    if (call !== null) return this.#owner.contextWithin(call);
+    return envelope[5] === null ? this.#owner.context : this.#owner.contextWithin(tracedScope(envelope[5]));
+  }
+
+  #tracer(envelope: RequestEnvelope): (error: unknown) => void {
+    const { name: actor, incarnation, clock } = this.#owner;
+    const [op, , kind, , , traceparent] = envelope;
+    const operation = OPERATIONS[op];
+    const startedMs = clock.now();
+    return (error) => {
+      const durationMs = clock.now() - startedMs;
+      traceHandled({ operation, actor, kind, traceparent, incarnation, durationMs, error });
+    };
+  }
+
+  #settleLater(
+    result: Promise<unknown>,
+    call: InboundCall | null,
+    done: ((error: unknown) => void) | undefined,
+  ): void {
     result.then(
-      (value) => this.#settle(value, call),
-      (error: unknown) => this.#fail(error, call),
+      (value) => {
+        done?.(null);
+        this.#settle(value, call);
+      },
+      (error: unknown) => {
+        done?.(error);
+        this.#fail(error, call);
+      },
     );
   }
 

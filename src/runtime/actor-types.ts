@@ -113,11 +113,19 @@ export interface Down {
 export interface TellOptions {
   /** Moved instead of copied when the receiver lives on another thread; on the same thread messages go by reference. */
   readonly transfer?: readonly Transferable[];
+  /**
+   * The W3C trace that the message belongs to; one that is malformed counts as none. Default: that of the message whose
+   * handler sends this one.
+   */
+  readonly traceparent?: string;
 }
 
 /** Options of `ask`. */
 export interface AskOptions extends TellOptions {
-  /** The ask fails with `deadline_exceeded` after this time. Default 30 000. */
+  /**
+   * The ask fails with `deadline_exceeded` after this time. Default 30 000. Asked through the context of an ask's
+   * handler, it fails no later than that ask does.
+   */
   readonly deadlineMs?: number;
   /** Aborting fails the ask with `cancelled` and tells the receiver, whose `call.signal` aborts. */
   readonly signal?: AbortSignal;
@@ -186,6 +194,38 @@ export interface Messenger {
     message: MessageOf<P, K>,
     options?: StreamOptions,
   ): AsyncIterable<ItemOf<P, K>>;
+}
+
+/** A change of a group's members. */
+export interface GroupChange {
+  readonly group: string;
+  readonly kind: "joined" | "left";
+  readonly ref: AnyActorRef;
+  /** All members after the change, in the order they joined. */
+  readonly members: readonly AnyActorRef[];
+}
+
+/** Who runs under which name and in which group, as far as this thread has heard. */
+export interface Registry {
+  /**
+   * The reference of the actor that runs under that name; null when none does.
+   *
+   * @example
+   * ```ts
+   * const meter = ctx.lookup<MeterProtocol>("meter");
+   * if (meter !== null) ctx.tell(meter, "add", 1);
+   * ```
+   */
+  lookup<P extends Protocol>(name: string): ActorRef<P> | null;
+  /**
+   * The running actors that joined a group, in the order they joined.
+   *
+   * @example
+   * ```ts
+   * for (const shard of ctx.members<ShardProtocol>("shards")) ctx.tell(shard, "flush", null);
+   * ```
+   */
+  members<P extends Protocol>(group: string): readonly ActorRef<P>[];
 }
 
 /** Ends a watch without a Down; idempotent. */

@@ -9,6 +9,7 @@ import type { EncodedError } from "../errors/error-codec.ts";
 import type { DeadLetterReason } from "./actor-events.ts";
 import type { LogRecord } from "./actor-types.ts";
 import type { MailboxShare } from "./shared-mailbox.ts";
+import type { SystemRequest } from "./system-requests.ts";
 
 /** First element of an envelope. */
 export const OP = {
@@ -29,6 +30,9 @@ export const OP = {
   synced: 21,
   deadLetters: 22,
   log: 23,
+  group: 24,
+  request: 25,
+  answered: 26,
 } as const;
 
 /** A running incarnation, as every thread knows it. */
@@ -45,16 +49,33 @@ export type EncodedDownReason =
   | { readonly kind: "normal" | "stopped" | "shutdown" | "not-running" }
   | { readonly kind: "crash"; readonly error: EncodedError };
 
-/** A message to an actor. */
+/** A message to an actor. `traceparent` is null when nobody traces; `remainingMs` is the time an ask's caller has left. */
 export type RequestEnvelope =
-  | readonly [op: 0, address: number, kind: string, message: unknown, bytes: number]
-  | readonly [op: 1, address: number, kind: string, message: unknown, bytes: number, callId: number]
+  | readonly [
+      op: 0,
+      address: number,
+      kind: string,
+      message: unknown,
+      bytes: number,
+      traceparent: string | null,
+    ]
+  | readonly [
+      op: 1,
+      address: number,
+      kind: string,
+      message: unknown,
+      bytes: number,
+      traceparent: string | null,
+      callId: number,
+      remainingMs: number,
+    ]
   | readonly [
       op: 2,
       address: number,
       kind: string,
       message: unknown,
       bytes: number,
+      traceparent: string | null,
       callId: number,
       window: number,
     ];
@@ -80,7 +101,11 @@ export type SystemEnvelope =
   | readonly [op: 20, syncId: number]
   | readonly [op: 21, syncId: number]
   | readonly [op: 22, actor: string, kind: string, reason: DeadLetterReason, count: number]
-  | readonly [op: 23, record: LogRecord];
+  | readonly [op: 23, record: LogRecord]
+  /** To the system's thread: wants to join or leave. From there: has joined or left. */
+  | readonly [op: 24, group: string, address: number, isMember: boolean]
+  | readonly [op: 25, requestId: number, address: number, request: SystemRequest]
+  | readonly [op: 26, requestId: number, error: EncodedError | null];
 
 /** Anything a link carries. */
 export type Envelope = RequestEnvelope | ResponseEnvelope | CallEnvelope | SystemEnvelope;

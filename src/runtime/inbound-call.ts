@@ -3,7 +3,9 @@ import type { Transferable } from "node:worker_threads";
 import { encodeError } from "../errors/error-codec.ts";
 import { TroupeError } from "../errors/troupe-error.ts";
 import type { Call } from "./actor-definition.ts";
-import { OP, type ResponseEnvelope } from "./envelope.ts";
+import type { Clock } from "../core/clock.ts";
+import type { CallScope } from "./call-scope.ts";
+import { OP, type RequestEnvelope, type ResponseEnvelope } from "./envelope.ts";
 import type { Link } from "./link.ts";
 
 /** The thread a message came from. */
@@ -14,9 +16,16 @@ export interface Peer {
   readonly inbound: Map<number, InboundCall>;
 }
 
-export class InboundCall implements Call {
+/** An ask or a request for a stream. */
+export type CallRequest = Exclude<RequestEnvelope, { readonly 0: 0 }>;
+
+export class InboundCall implements Call, CallScope {
   readonly callId: number;
+  readonly traceparent: string | null;
   readonly #peer: Peer;
+  readonly #clock: Clock;
+  /** When an ask's caller gives up; a stream's never does. */
+  readonly #dueMs: number | null;
   #transferables: readonly Transferable[] | undefined;
   #controller: AbortController | null = null;
   #isSettled = false;
@@ -26,10 +35,19 @@ export class InboundCall implements Call {
   onCredit: ((numItems: number) => void) | null = null;
   onCancel: (() => void) | null = null;
 
-  constructor(callId: number, peer: Peer) {
-    this.callId = callId;
+  constructor(envelope: CallRequest, peer: Peer, clock: Clock) {
+    this.callId = envelope[6];
+    this.traceparent = envelope[5];
     this.#peer = peer;
-    peer.inbound.set(callId, this);
+    this.#clock = clock;
+    this.#dueMs = envelope[0] === OP.ask ? clock.now() + envelope[7] : null;
+    peer.inbound.set(this.callId, this);
+  }
+
+  remainingMs(): number | null {
+    // What a handler goes on with after its answer is not bound to the call any more.
+    if (this.#dueMs === null || this.#isSettled) return null;
+    return Math.max(0, this.#dueMs - this.#clock.now());
   }
 
   get signal(): AbortSignal {

@@ -17,20 +17,26 @@ import type {
   TellKind,
   TellOptions,
 } from "./actor-types.ts";
+import type { CallScope } from "./call-scope.ts";
 import type { Directory, Located, Lookup } from "./directory.ts";
 import { OP, type RequestEnvelope } from "./envelope.ts";
 import type { Link } from "./link.ts";
 import { estimateBytes } from "./message-size.ts";
+import { MessageSpan } from "./message-span.ts";
 import type { CallHome, OutboundCall, OutboundCalls } from "./outbound-call.ts";
 import { cancelledError, PendingAsk } from "./pending-ask.ts";
 import { StreamConsumer } from "./stream-consumer.ts";
+import type { TracedOperation } from "./trace-channels.ts";
 import type { UnresolvedSends } from "./unresolved-sends.ts";
 
+const DEFAULT_DEADLINE_MS = 30_000;
 const DEFAULT_WINDOW = 16;
 
 /** What sending needs of its thread. */
 export interface MessengerHome extends CallHome {
   readonly clock: Clock;
+  /** From 0 to 1, for span ids. */
+  readonly random: () => number;
   readonly directory: Directory;
   readonly calls: OutboundCalls;
   /** Null on the system's own thread, which knows every actor. */
@@ -43,9 +49,16 @@ export interface MessengerHome extends CallHome {
 
 export class NodeMessenger implements Messenger {
   readonly #home: MessengerHome;
+  readonly #scope: CallScope;
 
-  constructor(home: MessengerHome) {
+  constructor(home: MessengerHome, scope: CallScope) {
     this.#home = home;
+    this.#scope = scope;
+  }
+
+  /** Sends on behalf of the handler of a message. */
+  within(scope: CallScope): NodeMessenger {
+    return new NodeMessenger(this.#home, scope);
   }
 
   tell<P extends Protocol, K extends TellKind<P>>(
@@ -54,15 +67,16 @@ export class NodeMessenger implements Messenger {
     message: MessageOf<P, K>,
     options?: TellOptions,
   ): boolean {
+    const { traceparent } = this.#span("tell", ref.actor, kind, options);
     const found = this.#home.directory.find(ref.actor);
     if (found === undefined && this.#home.unresolved !== null) {
       const send = (): void =>
-        void this.#tell(ref.actor, this.#home.directory.find(ref.actor), kind, message, options);
+        void this.#tell(ref.actor, this.#home.directory.find(ref.actor), kind, message, traceparent, options);
       if (this.#home.unresolved.add(ref.actor, send)) return true;
       this.#home.deadLetter(ref.actor, kind, "mailbox-full");
       return false;
     }
-    return this.#tell(ref.actor, found, kind, message, options);
+    return this.#tell(ref.actor, found, kind, message, traceparent, options);
   }
 
   ask<P extends Protocol, K extends AskKind<P>>(
@@ -72,12 +86,15 @@ export class NodeMessenger implements Messenger {
     options: AskOptions = {},
   ): Promise<ReplyOf<P, K>> {
     const what = `ask ${ref.actor}.${kind}`;
+    const span = this.#span("ask", ref.actor, kind, options);
+    const deadlineMs = this.#deadlineMs(options);
     const { callId, call } = this.#home.calls.open(
-      (id) => new PendingAsk(id, what, this.#home, this.#home.clock, options),
+      (id) => new PendingAsk(id, what, this.#home, { ...options, clock: this.#home.clock, deadlineMs, span }),
     );
     this.#start(ref.actor, callId, call, options, what, (located) => {
       const bytes = estimateBytes(message);
-      return [OP.ask, located.entry.address, kind, message, bytes, callId];
+      const { traceparent } = span;
+      return [OP.ask, located.entry.address, kind, message, bytes, traceparent, callId, call.remainingMs()];
     });
     return call.promise as Promise<ReplyOf<P, K>>;
   }
@@ -109,14 +126,32 @@ export class NodeMessenger implements Messenger {
     options: StreamOptions,
   ): AsyncIterator<unknown> {
     const what = `stream ${actor}.${kind}`;
+    const span = this.#span("stream", actor, kind, options);
     const { callId, call } = this.#home.calls.open(
-      (id) => new StreamConsumer(id, what, this.#home, window, options.signal),
+      (id) => new StreamConsumer(id, what, this.#home, { window, signal: options.signal, span }),
     );
     this.#start(actor, callId, call, options, what, (located) => {
       const bytes = estimateBytes(message);
-      return [OP.open, located.entry.address, kind, message, bytes, callId, window];
+      return [OP.open, located.entry.address, kind, message, bytes, span.traceparent, callId, window];
     });
     return call;
+  }
+
+  #span(
+    operation: TracedOperation,
+    actor: string,
+    kind: string,
+    options: TellOptions | undefined,
+  ): MessageSpan {
+    const { clock, random } = this.#home;
+    const parent = options?.traceparent ?? this.#scope.traceparent;
+    return MessageSpan.begin({ operation, actor, kind }, parent, clock, random);
+  }
+
+  /** A nested ask never outlives the one whose handler sends it. */
+  #deadlineMs({ deadlineMs = DEFAULT_DEADLINE_MS }: AskOptions): number {
+    const inheritedMs = this.#scope.remainingMs();
+    return inheritedMs === null ? deadlineMs : Math.min(deadlineMs, inheritedMs);
   }
 
   /** Sends a call's message, now or when the actor is known here; a call that cannot be sent fails. */
@@ -172,13 +207,15 @@ export class NodeMessenger implements Messenger {
     found: Lookup,
     kind: string,
     message: unknown,
+    traceparent: string | null,
     options: TellOptions | undefined,
   ): boolean {
     if (found === undefined || found === "down") {
       this.#home.deadLetter(actor, kind, found === undefined ? "actor-not-found" : "actor-down");
       return false;
     }
-    const envelope: RequestEnvelope = [OP.tell, found.entry.address, kind, message, estimateBytes(message)];
+    const bytes = estimateBytes(message);
+    const envelope: RequestEnvelope = [OP.tell, found.entry.address, kind, message, bytes, traceparent];
     if (this.#post(found, envelope, options?.transfer)) return true;
     this.#home.deadLetter(actor, kind, "mailbox-full");
     return false;

@@ -5,8 +5,16 @@
  */
 import { TroupeError } from "../errors/troupe-error.ts";
 import { Fifo } from "./fifo.ts";
+import type { MessageSpan } from "./message-span.ts";
 import type { CallHome, OutboundCall } from "./outbound-call.ts";
 import { cancelledError } from "./pending-ask.ts";
+
+/** What a stream is read with. */
+export interface StreamConsumerOptions {
+  readonly window: number;
+  readonly signal: AbortSignal | undefined;
+  readonly span: MessageSpan;
+}
 
 interface Waiter {
   readonly resolve: (result: IteratorResult<unknown, undefined>) => void;
@@ -22,6 +30,7 @@ export class StreamConsumer implements OutboundCall, AsyncIterator<unknown, unde
   readonly #what: string;
   readonly #home: CallHome;
   readonly #batch: number;
+  readonly #span: MessageSpan;
   readonly #signal: AbortSignal | undefined;
   readonly #items = new Fifo<{ readonly value: unknown }>();
   readonly #waiters = new Fifo<Waiter>();
@@ -31,11 +40,12 @@ export class StreamConsumer implements OutboundCall, AsyncIterator<unknown, unde
   #numUncredited = 0;
   #outcome: Outcome | null = null;
 
-  constructor(callId: number, what: string, home: CallHome, window: number, signal: AbortSignal | undefined) {
+  constructor(callId: number, what: string, home: CallHome, { window, signal, span }: StreamConsumerOptions) {
     this.#callId = callId;
     this.#what = what;
     this.#home = home;
     this.#batch = Math.max(1, window >> 1);
+    this.#span = span;
     this.#signal = signal;
     signal?.addEventListener("abort", this.#onAbort);
   }
@@ -131,6 +141,7 @@ export class StreamConsumer implements OutboundCall, AsyncIterator<unknown, unde
     if (this.#outcome !== null) return;
     this.#outcome = outcome;
     this.#home.forget(this.#callId);
+    this.#span.settle(outcome.kind === "failed" ? outcome.error : null);
     this.#signal?.removeEventListener("abort", this.#onAbort);
     for (const waiter of this.#waiters.drain()) this.#finish(outcome).then(waiter.resolve, waiter.reject);
   }

@@ -8,8 +8,10 @@ import type { DownReason } from "./actor-types.ts";
 import { downError } from "./down-reason.ts";
 import type { DirectoryEntry } from "./envelope.ts";
 import type { HostedActor } from "./host.ts";
+import { Offspring } from "./offspring.ts";
 import { SharedMailbox } from "./shared-mailbox.ts";
 import type { DownListener, Supervised, SupervisedState, SystemCore } from "./supervised.ts";
+import type { ChildFactory } from "./supervisor.ts";
 import type { ActorSpec, RestartKind } from "./supervisor-spec.ts";
 
 const DEFAULT_INIT_TIMEOUT_MS = 600_000;
@@ -25,6 +27,10 @@ interface Run {
   /** Set once it was asked to end. */
   stopping: Promise<void> | null;
   stopReason: DownReason | null;
+  /** What it spawned. */
+  offspring: Offspring | null;
+  /** Settles when it and its offspring are no more; rejects when one of those was abandoned. */
+  over: Promise<void>;
 }
 
 export class SupervisedActor implements Supervised {
@@ -34,21 +40,39 @@ export class SupervisedActor implements Supervised {
   readonly #supervisor: string;
   readonly #core: SystemCore;
   readonly #onDown: DownListener;
+  readonly #makeChild: ChildFactory;
   #state: SupervisedState = "idle";
   #incarnation = 0;
   #run: Run | null = null;
 
-  constructor(spec: ActorSpec, supervisor: string, core: SystemCore, onDown: DownListener) {
+  constructor(
+    spec: ActorSpec,
+    supervisor: string,
+    core: SystemCore,
+    onDown: DownListener,
+    makeChild: ChildFactory,
+  ) {
     this.name = spec.name;
     this.restart = spec.restart ?? "permanent";
     this.#spec = spec;
     this.#supervisor = supervisor;
     this.#core = core;
     this.#onDown = onDown;
+    this.#makeChild = makeChild;
   }
 
   get state(): SupervisedState {
     return this.#state;
+  }
+
+  /** Of the present incarnation; null when none is alive. */
+  get address(): number | null {
+    return this.#run === null || this.#run.down !== null ? null : this.#run.entry.address;
+  }
+
+  /** What the present incarnation spawned. */
+  get children(): readonly Supervised[] {
+    return this.#run?.offspring?.children ?? [];
   }
 
   /** @throws TroupeError `actor_init_failed`, or why it was stopped meanwhile. */
@@ -91,10 +115,21 @@ export class SupervisedActor implements Supervised {
       node,
     });
     const entry = { name: this.name, incarnation, address, nodeId: hosted.nodeId, mailbox: mailbox.share };
-    const run: Run = { hosted, entry, mailbox, down: null, stopping: null, stopReason: null };
+    const run: Run = {
+      hosted,
+      entry,
+      mailbox,
+      down: null,
+      stopping: null,
+      stopReason: null,
+      offspring: null,
+      over: Promise.resolve(),
+    };
     this.#run = run;
     this.#core.announceUp(entry);
-    hosted.ended.then((reason) => this.#onEnded(run, reason));
+    run.over = hosted.ended.then((reason) => this.#onEnded(run, reason));
+    // Whoever stops it sees a failure; one that ended by itself reports it below.
+    run.over.catch(() => undefined);
     return run;
   }
 
@@ -123,12 +158,48 @@ export class SupervisedActor implements Supervised {
 
   stop(reason: DownReason): Promise<void> {
     const run = this.#run;
-    if (run === null || run.down !== null) return Promise.resolve();
-    return this.#end(run, reason);
+    return run === null ? Promise.resolve() : this.#end(run, reason);
+  }
+
+  /**
+   * Treats it as crashed: it is stopped as by its supervisor, which then hears of a crash.
+   *
+   * @returns false when it does not run, or is being stopped already.
+   */
+  fail(error: TroupeError): boolean {
+    const run = this.#run;
+    if (run === null || run.stopping !== null || this.#state !== "running") return false;
+    const reason: DownReason = { kind: "crash", error };
+    const notify = (): void => this.#onDown(this, run.down ?? reason);
+    this.#core.log("error", this.name, "Is treated as failed.", { code: error.code, error: error.message });
+    this.#core.emit("failing", { actor: this.name, error });
+    this.#end(run, reason).then(notify, notify);
+    return true;
+  }
+
+  /** @throws TroupeError as {@link Offspring.add}. */
+  async spawnChild(spec: ActorSpec): Promise<void> {
+    const run = this.#run;
+    if (run === null || run.down !== null || run.stopping !== null) {
+      this.#core.release(spec.name);
+      throw new TroupeError("actor_down", `${this.name} is ending; it can spawn nothing.`);
+    }
+    run.offspring ??= new Offspring(this.name, this.#core, this.#makeChild, (error) => this.fail(error));
+    await run.offspring.add(spec);
+  }
+
+  /** @throws TroupeError as {@link Offspring.stop}. */
+  async stopChild(name: string): Promise<void> {
+    const offspring = this.#run?.offspring;
+    if (offspring === null || offspring === undefined) {
+      throw new TroupeError("actor_not_found", `${this.name} has no child "${name}".`);
+    }
+    await offspring.stop(name);
   }
 
   #end(run: Run, reason: DownReason): Promise<void> {
-    if (run.down !== null) return Promise.resolve();
+    // What was abandoned may never be over.
+    if (run.down !== null) return this.#state === "abandoned" ? Promise.resolve() : run.over;
     run.stopReason ??= reason;
     run.stopping ??= this.#park(run, reason);
     return run.stopping;
@@ -147,7 +218,12 @@ export class SupervisedActor implements Supervised {
     const outcome = await Promise.race([run.hosted.ended, gaveUp]);
     late.cancel();
     last.cancel();
-    if (outcome === "gave-up") throw this.#abandon(run, stopTimeoutMs + abandonAfterMs);
+    if (outcome === "gave-up") {
+      const error = this.#abandon(run, stopTimeoutMs + abandonAfterMs);
+      await run.offspring?.end(reason.kind === "shutdown").catch(() => undefined);
+      throw error;
+    }
+    await run.over;
   }
 
   #reportLate(waitedMs: number): void {
@@ -166,11 +242,22 @@ export class SupervisedActor implements Supervised {
     return error;
   }
 
-  #onEnded(run: Run, reason: DownReason): void {
+  #onEnded(run: Run, reason: DownReason): void | Promise<void> {
     if (run.down !== null) return;
     const wasRunning = this.#state === "running";
     this.#settle(run, reason, "down");
-    if (wasRunning) this.#onDown(this, reason);
+    const notify = (): void => {
+      if (wasRunning) this.#onDown(this, reason);
+    };
+    if (run.offspring === null) {
+      notify();
+      return;
+    }
+    return run.offspring.end(reason.kind === "shutdown").then(notify, (error: unknown) => {
+      this.#state = "abandoned";
+      if (wasRunning) this.#onDown(this, { kind: "crash", error: toTroupeError(error) });
+      throw error;
+    });
   }
 
   #settle(run: Run, reason: DownReason, state: "down" | "abandoned"): void {

@@ -158,6 +158,15 @@ export class Supervisor implements Supervised {
     });
   }
 
+  /** Stops all children for good and gives up their names. */
+  async dismiss(reason: DownReason): Promise<void> {
+    try {
+      await this.stop(reason);
+    } finally {
+      for (const child of this.#children.splice(0)) this.#releaseNames(child);
+    }
+  }
+
   #enqueue(work: () => Promise<void>): Promise<void> {
     const done = this.#work.then(work);
     // Each caller sees its own failure; the queue goes on.
@@ -194,9 +203,14 @@ export class Supervisor implements Supervised {
 
   async #handleDown(child: Supervised, reason: DownReason): Promise<void> {
     const index = this.#children.indexOf(child);
+    if (this.#state !== "running" || this.#stopping !== null || index < 0 || this.#removing.has(child))
+      return;
+    if (child.state === "abandoned" && reason.kind === "crash") {
+      await this.#escalate(reason.error);
+      return;
+    }
     // A group restart may have brought it up again before its turn came.
-    if (this.#state !== "running" || this.#stopping !== null || index < 0 || child.state !== "down") return;
-    if (this.#removing.has(child)) return;
+    if (child.state !== "down") return;
     if (!shouldRestart(child.restart, reason)) {
       if (child.restart === "temporary" || !this.#options.keepsEnded) this.#remove(child);
       return;

@@ -6,9 +6,10 @@ import { ActorNode, SYSTEM_NODE } from "./actor-node.ts";
 import type { ActorSystemOptions } from "./actor-system-options.ts";
 import type { DownReason, LogLevel, LogSink } from "./actor-types.ts";
 import { encodeDownReason } from "./down-reason.ts";
-import { type DirectoryEntry, type Envelope, OP } from "./envelope.ts";
+import { type DirectoryEntry, OP } from "./envelope.ts";
 import type { EventBus } from "./event-bus.ts";
 import type { Host } from "./host.ts";
+import type { ServeRequest } from "./node-services.ts";
 import type { SystemCore } from "./supervised.ts";
 
 const DEFAULT_ABANDON_AFTER_MS = 30_000;
@@ -26,7 +27,12 @@ export class Core implements SystemCore {
   #lastNodeId = SYSTEM_NODE;
   #lastAddress = 0;
 
-  constructor(options: ActorSystemOptions, bus: EventBus<SystemEvents>, onRelease: (name: string) => void) {
+  constructor(
+    options: ActorSystemOptions,
+    bus: EventBus<SystemEvents>,
+    onRelease: (name: string) => void,
+    serve: ServeRequest,
+  ) {
     this.clock = options.clock ?? systemClock;
     this.random = options.random ?? Math.random;
     this.abandonAfterMs = options.abandonAfterMs ?? DEFAULT_ABANDON_AFTER_MS;
@@ -39,6 +45,8 @@ export class Core implements SystemCore {
     this.node = new ActorNode({
       nodeId: SYSTEM_NODE,
       clock: this.clock,
+      random: this.random,
+      serve,
       log: (record) => this.#sink(record),
       onDeadLetter: (actor, kind, reason, count) => {
         this.numDeadLetters[reason] += count;
@@ -64,22 +72,18 @@ export class Core implements SystemCore {
 
   announceUp(entry: DirectoryEntry): void {
     this.node.actorUp(entry);
-    this.#broadcast([OP.up, entry]);
+    this.node.broadcast([OP.up, entry]);
   }
 
   announceDown(entry: DirectoryEntry, reason: DownReason): void {
     this.node.actorDown(entry.address, reason);
-    this.#broadcast([OP.down, entry.address, encodeDownReason(reason)]);
+    this.node.broadcast([OP.down, entry.address, encodeDownReason(reason)]);
   }
 
   release(name: string): void {
     this.node.directory.forget(name);
-    this.#broadcast([OP.forget, name]);
+    this.node.broadcast([OP.forget, name]);
     this.#onRelease(name);
-  }
-
-  #broadcast(envelope: Envelope): void {
-    for (const nodeId of this.node.peerIds()) this.node.linkTo(nodeId)?.post(envelope);
   }
 
   emit<E extends keyof SystemEvents>(event: E, payload: SystemEvents[E]): void {

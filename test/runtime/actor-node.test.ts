@@ -50,6 +50,7 @@ function workerNode(): {
   const node = new ActorNode({
     nodeId: 1,
     clock,
+    random: () => 0.5,
     log: () => undefined,
     onDeadLetter: (actor, kind, reason) => letters.push(`${actor}.${kind} ${reason}`),
     linkOf: () => new HandLink(),
@@ -180,6 +181,6 @@ test("answers nobody waits for and messages to addresses long gone are ignored",
   other.deliver([OP.reply, 99, "late"]);
   other.deliver([OP.item, 99, 0, "late"]);
   other.deliver([OP.cancel, 99]);
-  other.deliver([OP.tell, 5, "note", 1, 8]);
-  other.deliver([OP.ask, 5, "echo", 1, 8, 1]);
+  other.deliver([OP.tell, 5, "note", 1, 8, null]);
+  other.deliver([OP.ask, 5, "echo", 1, 8, null, 1, 1000]);
 });

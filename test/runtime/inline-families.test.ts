@@ -1,0 +1,3 @@
+import { familyCases } from "./family-cases.ts";
+
+familyCases("inline");
