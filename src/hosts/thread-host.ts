@@ -12,8 +12,8 @@ import type { DownReason } from "../runtime/actor-types.ts";
 import { decodeDownReason, encodeDownReason } from "../runtime/down-reason.ts";
 import type { Host, HostedActor, StartRequest } from "../runtime/host.ts";
 import { type Control, connectControl, withTransfer } from "./control-channel.ts";
-import { threadExecArgv } from "./thread-exec-argv.ts";
 import type { InitRequest, ThreadControl, ThreadEntryData } from "./thread-control.ts";
+import { threadExecArgv } from "./thread-exec-argv.ts";
 import { joinMesh } from "./thread-mesh.ts";
 
 /** A parked thread that has not ended by itself after this time is held open by a handle its actor left behind. */

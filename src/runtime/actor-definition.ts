@@ -2,6 +2,7 @@
 import type { Transferable } from "node:worker_threads";
 import type { Clock, Timer } from "../core/clock.ts";
 import type { TroupeError } from "../errors/troupe-error.ts";
+import type { SpawnOptions } from "./actor-system-options.ts";
 import type {
   ActorRef,
   AnyActorRef,
@@ -17,7 +18,6 @@ import type {
   ReplyOf,
   Watch,
 } from "./actor-types.ts";
-import type { SpawnOptions } from "./actor-system-options.ts";
 
 /**
  * What an actor may do besides handling messages. Valid until `onStop` has returned.

@@ -1,9 +1,9 @@
 /** An ask or stream on the side of the actor that works on it. */
 import type { Transferable } from "node:worker_threads";
+import type { Clock } from "../core/clock.ts";
 import { encodeError } from "../errors/error-codec.ts";
 import { TroupeError } from "../errors/troupe-error.ts";
 import type { Call } from "./actor-definition.ts";
-import type { Clock } from "../core/clock.ts";
 import type { CallScope } from "./call-scope.ts";
 import { OP, type RequestEnvelope, type ResponseEnvelope } from "./envelope.ts";
 import type { Link } from "./link.ts";
