@@ -15,46 +15,58 @@ export interface LayerInputs {
   readonly v: Tensor;
 }
 
-const LAYER_FETCHES = ["xOut", "q", "k", "v"] as const;
-const LOGITS_FETCHES = ["logits"] as const;
+/** Segments of a model in the order they run. */
+export interface Chain {
+  /** Everything ahead of attention layer `layer`: embedding for the first, else what ends the one before. */
+  enterLayer(layer: number, feeds: Readonly<Record<string, Tensor>>): LayerInputs;
+  /** Everything after the last attention: logits, or a rank's part of them [rows, ...]. */
+  finish(feeds: Readonly<Record<string, Tensor>>): Tensor;
+  /** Frees the sessions. */
+  release(): void;
+}
 
-/** Loaded segments. */
-export class DenseChain {
+export const LAYER_FETCHES = ["xOut", "q", "k", "v"] as const;
+export const LOGITS_FETCHES = ["logits"] as const;
+
+/** The segments of a whole model. */
+export class DenseChain implements Chain {
   readonly #segments: readonly Session[];
 
   /** @throws TroupeError `invalid_model` when a segment does not load; what was loaded before is freed. */
   constructor(compiledDir: string, model: CompiledModel, threads: number) {
-    const loaded: Session[] = [];
-    try {
-      for (const file of model.segments) {
-        loaded.push(loadSession(join(compiledDir, file), { name: file, threads, keepArena: false }));
-      }
-    } catch (error) {
-      for (const session of loaded) session.release();
-      throw error;
-    }
-    this.#segments = loaded;
+    this.#segments = loadSegments(compiledDir, model, threads);
   }
 
-  /** Everything ahead of attention layer `layer`: embedding for the first, else the block that ends the one before. */
   enterLayer(layer: number, feeds: Readonly<Record<string, Tensor>>): LayerInputs {
     const { xOut, q, k, v } = runSegment(this.#segments[layer]!, feeds, LAYER_FETCHES);
     return { x: xOut!, q: q!, k: k!, v: v! };
   }
 
-  /** Everything after the last attention: logits [rows, vocabSize]. */
   finish(feeds: Readonly<Record<string, Tensor>>): Tensor {
     return runSegment(this.#segments.at(-1)!, feeds, LOGITS_FETCHES).logits!;
   }
 
-  /** Frees the sessions. */
   release(): void {
     for (const segment of this.#segments) segment.release();
   }
 }
 
+/** @throws TroupeError `invalid_model` when a segment does not load; what was loaded before is freed. */
+export function loadSegments(compiledDir: string, model: CompiledModel, threads: number): Session[] {
+  const loaded: Session[] = [];
+  try {
+    for (const file of model.segments) {
+      loaded.push(loadSession(join(compiledDir, file), { name: file, threads, keepArena: false }));
+    }
+    return loaded;
+  } catch (error) {
+    for (const session of loaded) session.release();
+    throw error;
+  }
+}
+
 /** Feeds a segment those of `feeds` that it has inputs for. */
-function runSegment(
+export function runSegment(
   segment: Session,
   feeds: Readonly<Record<string, Tensor>>,
   fetches: readonly string[],

@@ -11,11 +11,14 @@ import { copyKvPage, type KvMemory, type KvPool, kvPools, writeKvRows } from "..
 import type { LogitsMemory } from "../kv/logits-memory.ts";
 import type { AttentionSpec, CompiledModel } from "../model/compiled-model.ts";
 import type { ExecutionBatch } from "../scheduling/step-plan.ts";
-import { DenseChain, type LayerInputs } from "./dense-chain.ts";
+import { AllReduce, type AllReduceMemory } from "./all-reduce.ts";
+import { type Chain, DenseChain, type LayerInputs } from "./dense-chain.ts";
 import { FloatScratch } from "./float-scratch.ts";
 import { type Tensor, tensor } from "./onnx-runtime.ts";
 import { PagedAttention, type PreparedAttention } from "./paged-attention.ts";
+import { RankChain } from "./rank-chain.ts";
 import { RopeFeeds } from "./rope-feeds.ts";
+import { checkRunnerSizes } from "./runner-sizes.ts";
 import { allRows, logitRows, type StepRows, slotsOf } from "./step-rows.ts";
 import { warmUpBatches } from "./warm-up.ts";
 
@@ -35,6 +38,8 @@ export interface ModelRunnerOptions {
   readonly maxModelLen?: number;
   /** Asked between layers; true abandons the step. Default: never. */
   readonly shouldStop?: () => boolean;
+  /** What one rank of several sums with; null or absent for a whole model. */
+  readonly allReduce?: { readonly memory: AllReduceMemory; readonly timeoutMs: number } | null;
 }
 
 /** A loaded rank. */
@@ -42,13 +47,18 @@ export interface ModelRunner {
   /**
    * Computes a step on the calling thread. Row r of the logits memory then belongs to token `batch.logitTokens[r]`.
    *
+   * One rank of several computes it together with the others, which must be given the same batch, and returns when all
+   * have written their part of the logits. Whatever it throws, the others throw too.
+   *
    * @throws TroupeError `not_ready` when `shouldStop` said so (pages of the step's own tokens are then undefined),
-   * `engine_failed` when a session fails.
+   * `engine_failed` when a session or another rank fails, `deadline_exceeded` when another rank hangs.
    */
   execute(batch: ExecutionBatch): void;
   /** Runs the smallest and the largest step on zeros, so that the first request finds memory in place. Writes no page. */
   warmUp(): void;
-  /** Frees all sessions. The runner cannot be used afterwards. */
+  /** Time that went into waiting for other ranks, since the runner was made. */
+  readonly waitMs: number;
+  /** Frees all sessions, and lets no other rank wait for this one. The runner cannot be used afterwards. */
   release(): void;
 }
 
@@ -64,13 +74,14 @@ export interface ModelRunner {
  * ```
  */
 export function createModelRunner(options: ModelRunnerOptions): ModelRunner {
-  checkSizes(options);
+  checkRunnerSizes(options);
   return new Runner(options);
 }
 
 class Runner implements ModelRunner {
   readonly #options: ModelRunnerOptions;
-  readonly #dense: DenseChain;
+  readonly #dense: Chain;
+  readonly #allReduce: AllReduce | null;
   /** One for each kind of attention the model has. */
   readonly #attentions: readonly PagedAttention[];
   /** Which of them each layer uses. [numLayers] */
@@ -95,10 +106,29 @@ class Runner implements ModelRunner {
       return attention;
     });
     this.#attentions = [...kinds.values()];
-    this.#dense = new DenseChain(compiledDir, model, numThreads);
+    this.#allReduce = allReduceOf(options);
+    this.#dense =
+      this.#allReduce === null
+        ? new DenseChain(compiledDir, model, numThreads)
+        : new RankChain(compiledDir, model, numThreads, this.#allReduce);
+  }
+
+  get waitMs(): number {
+    return this.#allReduce?.waitMs ?? 0;
   }
 
   execute(batch: ExecutionBatch): void {
+    this.#allReduce?.join();
+    try {
+      this.#execute(batch);
+    } catch (error) {
+      const isStop = error instanceof TroupeError && error.code === "not_ready";
+      this.#allReduce?.poison(isStop ? "stopped" : "failed");
+      throw error;
+    }
+  }
+
+  #execute(batch: ExecutionBatch): void {
     const { kv, logits } = this.#options;
     invariant(
       batch.logitTokens.length <= logits.maxRows,
@@ -108,6 +138,7 @@ class Runner implements ModelRunner {
     if (batch.tokenIds.length === 0) return;
     const rows = allRows(batch, this.#options.model.prefixAttention);
     this.#run(batch, rows, slotsOf(rows, kv.layout.pageSize));
+    this.#allReduce?.meet();
   }
 
   warmUp(): void {
@@ -118,6 +149,7 @@ class Runner implements ModelRunner {
   }
 
   release(): void {
+    this.#allReduce?.poison("stopped");
     this.#dense.release();
     for (const attention of this.#attentions) attention.release();
   }
@@ -143,7 +175,8 @@ class Runner implements ModelRunner {
 
   /** The last attention and the last segment, for those rows alone whose logits are wanted. */
   #finish(batch: ExecutionBatch, rows: StepRows, inputs: LayerInputs): void {
-    const { numLayers, vocabSize } = this.#options.model;
+    const { numLayers, vocabSize, part } = this.#options.model;
+    const { firstLogit, numLogits } = part ?? { firstLogit: 0, numLogits: vocabSize };
     const wanted = logitRows(batch, this.#options.model.prefixAttention);
     const { x, q } = this.#pickRows(rows, wanted, inputs);
     const layer = numLayers - 1;
@@ -151,8 +184,8 @@ class Runner implements ModelRunner {
     const logits = this.#dense.finish({ att: this.#attend(layer, plan, q), x }).data as Float32Array;
     const rowOfToken = new Map(Array.from(batch.logitTokens, (token, row) => [token, row] as const));
     for (const [from, token] of wanted.tokens.entries()) {
-      const row = logits.subarray(from * vocabSize, (from + 1) * vocabSize);
-      this.#logits.set(row, rowOfToken.get(token)! * vocabSize);
+      const row = logits.subarray(from * numLogits, (from + 1) * numLogits);
+      this.#logits.set(row, rowOfToken.get(token)! * vocabSize + firstLogit);
     }
   }
 
@@ -212,19 +245,7 @@ function idsOf(batch: ExecutionBatch, rows: StepRows): Tensor {
   return tensor("int64", ids, [ids.length]);
 }
 
-function checkSizes({ model, kv, logits }: ModelRunnerOptions): void {
-  const sizes = [
-    ["numLayers", kv.layout.numLayers, model.numLayers],
-    ["numKvHeads", kv.layout.numKvHeads, model.numKvHeads],
-    ["headDim", kv.layout.headDim, model.headDim],
-    ["vocabSize", logits.vocabSize, model.vocabSize],
-    ["segments", model.segments.length, model.numLayers + 1],
-    ["attention", model.attention.length, model.numLayers],
-  ] as const;
-  for (const [name, got, expected] of sizes) {
-    if (got === expected) continue;
-    throw new TroupeError("invalid_model", `${name} is ${got} where the compiled model needs ${expected}.`, {
-      details: { name, got, expected },
-    });
-  }
+function allReduceOf({ model, allReduce, shouldStop }: ModelRunnerOptions): AllReduce | null {
+  if (model.part === null || !allReduce) return null;
+  return new AllReduce({ ...allReduce, rank: model.part.rank, ...(shouldStop && { shouldStop }) });
 }

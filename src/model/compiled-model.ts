@@ -8,6 +8,15 @@
  * All activations are flat float32: x and xOut (the next segment's x) [tokens, hiddenSize], q and att [tokens, numHeads * headDim],
  * k and v [tokens, numKvHeads * headDim], logits [rows, vocabSize]; ids int64 [tokens], positions int32 [tokens] for models
  * that learned an embedding of each position.
+ * One rank of several holds whole heads, some columns between products and a part of the vocabulary. Its layers are cut
+ * again where the partial sums of all ranks, [tokens, hiddenSize] each, are added up; partial.R is what rank R gave:
+ *
+ *     first  : as above
+ *     output : att                         -> partial               o-proj                          for each layer
+ *     mlp    : partial.*, x                -> xOut, partial         residual · norm · MLP           for each layer
+ *     entry  : partial.*, x, cos.*, sin.*  -> xOut, q, k, v         residual · norm · qkv · rope    for each but the first
+ *     last   : partial.*, x                -> logits                residual · norm · a part of lm-head
+ *
  * Rotary angles are fed, not stored: cos.N and sin.N are [tokens, rotaryDim / 2] rows of rope table N, one row for each
  * token, so every variant of scaling is plain arithmetic in rope.ts. A segment lists only the inputs it has.
  */
@@ -82,19 +91,33 @@ export const PRECISIONS = ["fp32", "w8", "w4"] as const;
 /** One of {@link PRECISIONS}. */
 export type Precision = (typeof PRECISIONS)[number];
 
+/** Which part of a model one rank of several computes. */
+export interface RankPart {
+  /** From 0. */
+  readonly rank: number;
+  readonly numRanks: number;
+  /** The tokens whose logits it computes: its rows of the head. */
+  readonly firstLogit: number;
+  readonly numLogits: number;
+}
+
 /** compiled.json in the cache folder; the segment files and their external data lie beside it. */
 export interface CompiledModel {
   readonly formatVersion: number;
   readonly architecture: string;
   readonly precision: Precision;
+  /** Null for a whole model. */
+  readonly part: RankPart | null;
   readonly hiddenSize: number;
   readonly numLayers: number;
+  /** Of this rank, as numKvHeads. */
   readonly numHeads: number;
   readonly numKvHeads: number;
   readonly headDim: number;
+  /** Of the whole model. */
   readonly vocabSize: number;
   readonly maxPositions: number;
-  /** Files relative to compiled.json: first, one block per layer but the last, last. [numLayers + 1] */
+  /** Files relative to compiled.json in the order they run. [numLayers + 1], of one rank among several [3 * numLayers + 1] */
   readonly segments: readonly string[];
   /** [numLayers] */
   readonly attention: readonly AttentionSpec[];

@@ -6,16 +6,19 @@ import { join } from "node:path";
 import { TroupeError } from "../../errors/troupe-error.ts";
 import type { Architecture } from "../architectures/architecture.ts";
 import { describeModel } from "../architectures/registry.ts";
-import type { CompiledModel, Precision } from "../compiled-model.ts";
+import type { CompiledModel, Precision, RankPart } from "../compiled-model.ts";
 import type { DecoderDescription } from "../decoder-description.ts";
 import { type ModelFolder, readModelFolder } from "../model-folder.ts";
 import { LINEAR_FORMS } from "../precisions/linear-forms.ts";
 import { findWeightFiles } from "../safetensors/weight-files.ts";
 import { WeightStore } from "../safetensors/weight-store.ts";
+import { type RankDecoder, shardDecoder } from "../tensor-parallel/shard-decoder.ts";
+import type { RankPlace } from "../tensor-parallel/tensor-cut.ts";
 import { createTemporaryFolder, removeAbandonedFolders } from "./cache-folder.ts";
 import { FORMAT_VERSION, readCompiled, writeCompiled } from "./compiled-file.ts";
 import { fileHash, sha256 } from "./content-hash.ts";
 import { createProgress, type OnProgress, type Progress } from "./progress.ts";
+import { buildRankSegments } from "./rank-segments.ts";
 import type { Segment } from "./segment.ts";
 import { buildSegments } from "./segments.ts";
 import { writeSegments } from "./write-segments.ts";
@@ -27,6 +30,8 @@ export interface CompileOptions {
   readonly precision: Precision;
   /** See defaultCacheDir. Created if need be. */
   readonly cacheDir: string;
+  /** Compile only what this rank computes. Default: the whole model. */
+  readonly place?: RankPlace;
   /** Families to choose from, for programs that bring their own. Default ARCHITECTURES. */
   readonly architectures?: readonly Architecture[];
   /** Called as bytes are read; never called when the model lies in the cache and its content is known. */
@@ -44,7 +49,7 @@ export interface CompileResult {
 /**
  * Compiles a model, or finds it compiled in the cache.
  *
- * @throws TroupeError `invalid_model`, `unsupported_model`; `file_error` when the cache cannot be written; `cancelled`
+ * @throws TroupeError `invalid_model`, `unsupported_model`; `invalid_config` when so many ranks cannot share it; `file_error` when the cache cannot be written; `cancelled`
  * @example
  * ```ts
  * const { dir, model } = await compileModel({
@@ -57,7 +62,8 @@ export interface CompileResult {
  */
 export async function compileModel(options: CompileOptions): Promise<CompileResult> {
   const folder = await readModelFolder(options.modelDir);
-  const decoder = describeModel(folder, options.architectures);
+  const whole = describeModel(folder, options.architectures);
+  const decoder = options.place === undefined ? whole : shardDecoder(whole, options.place);
   const { files } = await findWeightFiles(folder.dir);
   const progress = createProgress(options.onProgress, options.signal);
   try {
@@ -74,9 +80,9 @@ export async function compileModel(options: CompileOptions): Promise<CompileResu
 /** The name says what it is to people, the hash to us. Settings count by what they come to in the description. */
 async function cacheKey(
   folder: ModelFolder,
-  decoder: DecoderDescription,
+  decoder: DecoderDescription | RankDecoder,
   files: readonly string[],
-  { precision, cacheDir }: CompileOptions,
+  { precision, cacheDir, place }: CompileOptions,
   progress: Progress,
 ): Promise<string> {
   const paths = files.map((file) => join(folder.dir, file));
@@ -91,18 +97,21 @@ async function cacheKey(
   }
   const content = JSON.stringify([FORMAT_VERSION, folder.architecture, precision, decoder, files, hashes]);
   const type = folder.architecture.replace(/For[A-Z].*$/, "").toLowerCase();
-  return `${type}-${precision}-${sha256(content).slice(0, 32)}`;
+  const part = place === undefined ? "" : `-rank${place.rank}of${place.size}`;
+  return `${type}-${precision}${part}-${sha256(content).slice(0, 32)}`;
 }
 
 async function compileInto(
   dir: string,
   folder: ModelFolder,
-  decoder: DecoderDescription,
+  decoder: DecoderDescription | RankDecoder,
   options: CompileOptions,
   progress: Progress,
 ): Promise<CompiledModel> {
   await using store = await WeightStore.open(folder.dir);
-  const segments = buildSegments(decoder, LINEAR_FORMS[options.precision], store);
+  const form = LINEAR_FORMS[options.precision];
+  const segments =
+    "place" in decoder ? buildRankSegments(decoder, form, store) : buildSegments(decoder, form, store);
   const temporary = await createTemporaryFolder(options.cacheDir);
   try {
     await removeAbandonedFolders(options.cacheDir);
@@ -119,7 +128,7 @@ async function compileInto(
 
 function describeCompiled(
   folder: ModelFolder,
-  decoder: DecoderDescription,
+  decoder: DecoderDescription | RankDecoder,
   precision: Precision,
   segments: readonly Segment[],
 ): CompiledModel {
@@ -128,6 +137,7 @@ function describeCompiled(
     formatVersion: FORMAT_VERSION,
     architecture: folder.architecture,
     precision,
+    part: "place" in decoder ? rankPart(decoder) : null,
     hiddenSize,
     numLayers: layers.length,
     numHeads,
@@ -141,6 +151,11 @@ function describeCompiled(
     prefixAttention: decoder.prefixAttention,
     weightBytes: segments.reduce((sum, segment) => sum + segment.weightBytes, 0),
   };
+}
+
+function rankPart({ place, vocabulary }: RankDecoder): RankPart {
+  const { start, end } = vocabulary;
+  return { rank: place.rank, numRanks: place.size, firstLogit: start, numLogits: end - start };
 }
 
 /** A failed system call here is about the cache folder: files of the model are read behind errors of their own. */

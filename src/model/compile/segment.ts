@@ -9,6 +9,7 @@ import type { LinearForm } from "../precisions/linear-form.ts";
 import { WEIGHT_TYPES } from "../safetensors/element-types.ts";
 import type { WeightStore } from "../safetensors/weight-store.ts";
 import { weightsFile } from "./compiled-file.ts";
+import { cutColumns } from "./cut-columns.ts";
 import { scaleToUnitRows } from "./unit-rows.ts";
 import { type EncodeSlab, tensorShape, type WeightJob } from "./weight-job.ts";
 
@@ -70,11 +71,15 @@ export class Segment {
     this.jobs.push({ kind: "encode", ranges, columns, encode });
   }
 
-  /** Has the weight of a linear layer encoded, its rows brought to unit length first where the layer says so. */
+  /**
+   * Has the weight of a linear layer encoded. First its rows are brought to unit length where the layer says so, and cut
+   * down to its columns where it does not have all.
+   */
   encodeLinear(linear: LinearDescription, encode: EncodeSlab): void {
-    this.encode(linear.weight, linear.inputs, (slab, file) => {
-      if (linear.unitRows) scaleToUnitRows(slab.values, slab.numRows);
-      encode(slab, file);
+    const { columns, inputs, unitRows } = linear;
+    this.encode(linear.weight, columns?.tensorColumns ?? inputs, (slab, file) => {
+      if (unitRows) scaleToUnitRows(slab.values, slab.numRows);
+      encode(columns === undefined ? slab : cutColumns(slab, columns.firstColumn, inputs), file);
     });
   }
 

@@ -2,16 +2,15 @@
  * Cuts a decoder at its attention layers: first, a block for every layer but the last, last. What goes in and out of
  * each is in compiled-model.ts.
  */
-import { attentionInput } from "../blocks/attention-input.ts";
 import { embed } from "../blocks/embedding.ts";
 import { linear } from "../blocks/linear.ts";
 import { feedForward } from "../blocks/mlp.ts";
 import { addAndNormalize, normalize } from "../blocks/norm.ts";
 import type { DecoderDescription, LayerDescription, NormDescription } from "../decoder-description.ts";
-import type { Value } from "../onnx/graph-builder.ts";
 import type { LinearForm } from "../precisions/linear-form.ts";
 import type { WeightStore } from "../safetensors/weight-store.ts";
 import { Segment } from "./segment.ts";
+import { enterLayer, leaveDecoder, type PartInput, postNorm, residual } from "./segment-parts.ts";
 
 /**
  * @returns numLayers + 1 segments with all weights placed and none read
@@ -51,33 +50,7 @@ function buildBlock(
 
 function buildLast(segment: Segment, decoder: DecoderDescription, before: LayerDescription): void {
   const { normed } = finishLayer(segment, decoder, before, decoder.finalNorm);
-  const product = linear(segment, normed, decoder.head);
-  const logits = decoder.logitSoftcap === null ? product : softcap(segment, product, decoder.logitSoftcap);
-  segment.graph.output("logits", logits, "float32", ["tokens", decoder.vocabSize]);
-}
-
-/** cap · tanh(x / cap). */
-function softcap({ graph }: Segment, x: Value, cap: number): Value {
-  const relative = graph.node("Tanh", [graph.node("Div", [x, graph.float32(cap)])]);
-  return graph.node("Mul", [relative, graph.float32(cap)]);
-}
-
-/** The hidden rows before a part of a layer. */
-interface PartInput {
-  readonly sum: Value;
-  readonly normed: Value;
-}
-
-/** Declares everything a segment hands on to the attention of `layer` and beyond it. */
-function enterLayer(
-  segment: Segment,
-  decoder: DecoderDescription,
-  layer: LayerDescription,
-  input: PartInput,
-): void {
-  const xOut = residual(segment, layer, input);
-  segment.graph.output("xOut", xOut, "float32", ["tokens", decoder.hiddenSize]);
-  attentionInput(segment, input.normed, layer, decoder);
+  leaveDecoder(segment, decoder, normed);
 }
 
 /** What follows attention in a layer, and the norm that comes next. */
@@ -89,16 +62,8 @@ function finishLayer(
 ): PartInput {
   const attended = segment.graph.input("att", "float32", ["tokens", numHeads * headDim]);
   const x = segment.graph.input("x", "float32", ["tokens", hiddenSize]);
-  const postNorm = (value: Value, norm: NormDescription | null) =>
-    norm === null ? value : normalize(segment, value, norm);
-  const attention = postNorm(linear(segment, attended, layer.output), layer.attentionPostNorm);
+  const attention = postNorm(segment, linear(segment, attended, layer.output), layer.attentionPostNorm);
   const middle = addAndNormalize(segment, x, attention, layer.mlpNorm);
-  const mlp = postNorm(feedForward(segment, middle.normed, layer.mlp), layer.mlpPostNorm);
+  const mlp = postNorm(segment, feedForward(segment, middle.normed, layer.mlp), layer.mlpPostNorm);
   return addAndNormalize(segment, residual(segment, layer, middle), mlp, nextNorm);
-}
-
-/** What the output of the part that takes `input` is added to. */
-function residual({ graph }: Segment, layer: LayerDescription, { sum, normed }: PartInput): Value {
-  if (layer.residual.kind === "input") return sum;
-  return graph.node("Mul", [normed, graph.float32(layer.residual.scale)]);
 }

@@ -3,6 +3,7 @@
  * each row of the input is quantised on the fly with a scale of its own. Rows share nothing, so a row's result does not
  * depend on its neighbours.
  */
+import { rowMaxima } from "../compile/cut-columns.ts";
 import { numOutputs } from "../decoder-description.ts";
 import type { GraphBuilder, Value } from "../onnx/graph-builder.ts";
 import type { LinearForm } from "./linear-form.ts";
@@ -21,9 +22,9 @@ export const w8: LinearForm = {
     const outputs = numOutputs(linear);
     const weight = segment.place(`${linear.name}.weight`, "int8", [linear.inputs, outputs]);
     const scale = segment.place(`${linear.name}.scale`, "float32", [outputs]);
-    segment.encodeLinear(linear, ({ values, firstRow, numRows, scratch }, file) => {
+    segment.encodeLinear(linear, ({ values, firstRow, numRows, rowMaxima, scratch }, file) => {
       const quantized = new Int8Array(scratch, 0, values.length);
-      const scales = quantizeRows(values, numRows, quantized);
+      const scales = quantizeRows(values, numRows, quantized, rowMaxima);
       const place = { position: weight.position, numColumns: outputs, firstColumn: firstRow };
       writeColumns(file, quantized, numRows, place);
       file.write(scales, scale.position + 4 * firstRow);
@@ -58,14 +59,20 @@ function zeroPoint(graph: GraphBuilder): Value {
  *
  * @param values [numRows, inputs]
  * @param quantized gets [inputs, numRows]
+ * @param maxima largest magnitude of each row, where `values` has not all of its columns [numRows]
  * @returns the scale of each row [numRows]
  */
-export function quantizeRows(values: Float32Array, numRows: number, quantized: Int8Array): Float32Array {
+export function quantizeRows(
+  values: Float32Array,
+  numRows: number,
+  quantized: Int8Array,
+  maxima = rowMaxima(values, numRows),
+): Float32Array {
   const inputs = values.length / numRows;
   const scales = new Float32Array(numRows);
   const inverses = new Float64Array(numRows);
   for (let row = 0; row < numRows; row++) {
-    const maximum = largestMagnitude(values, row * inputs, inputs);
+    const maximum = maxima[row]!;
     scales[row] = maximum / LIMIT;
     inverses[row] = maximum === 0 ? 0 : LIMIT / maximum;
   }
@@ -76,13 +83,4 @@ export function quantizeRows(values: Float32Array, numRows: number, quantized: I
     }
   });
   return scales;
-}
-
-function largestMagnitude(values: Float32Array, start: number, length: number): number {
-  let maximum = 0;
-  for (let i = start; i < start + length; i++) {
-    const magnitude = Math.abs(values[i]!);
-    if (magnitude > maximum) maximum = magnitude;
-  }
-  return maximum;
 }

@@ -1,0 +1,116 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { logitsRow } from "../../src/kv/logits-memory.ts";
+import { compileModel } from "../../src/model/compile/compile-model.ts";
+import { PRECISIONS, type Precision } from "../../src/model/compiled-model.ts";
+import type { ExecutionBatch } from "../../src/scheduling/step-plan.ts";
+import { type RankSetup, RankTeam } from "./rank-team.ts";
+import { argmax, assertSameBits, Stage } from "./stage.ts";
+
+/** Every golden model and the embedded one; a folder more is a test more. */
+const MODELS = [
+  ...readdirSync(pathOf("test/golden/models")).map((name) => `test/golden/models/${name}`),
+  "models/understudy",
+].sort();
+
+const NUM_ANSWER_TOKENS = 10;
+
+/** What a model computed on one rank: every step with its logits. */
+interface Recording {
+  readonly batch: ExecutionBatch;
+  readonly logits: readonly Float32Array[];
+}
+
+const cacheDir = mkdtempSync(join(tmpdir(), "troupe-ranks-"));
+after(() => rmSync(cacheDir, { recursive: true }));
+
+function pathOf(fromRoot: string): string {
+  return fileURLToPath(new URL(`../../${fromRoot}`, import.meta.url));
+}
+
+function promptsOf(dir: string): number[][] {
+  const expected = JSON.parse(readFileSync(pathOf(`${dir}/expected.json`), "utf8")) as
+    | { readonly prompts: number[][] }
+    | { readonly prompt_ids: number[] }[];
+  return Array.isArray(expected) ? expected.slice(0, 4).map((entry) => entry.prompt_ids) : expected.prompts;
+}
+
+/** Greedy answers to all prompts: prompt after prompt first, then side by side. */
+async function record(dir: string, precision: Precision): Promise<Recording[]> {
+  const compiled = await compileModel({ modelDir: pathOf(dir), precision, cacheDir });
+  const stage = new Stage(compiled, { numThreads: 1 });
+  const recordings: Recording[] = [];
+  const step = (moves: Parameters<Stage["batchOf"]>[0]): void => {
+    const batch = stage.batchOf(moves);
+    const logits = stage.execute(batch);
+    for (const [i, { sequence, numTokens }] of moves.entries()) {
+      sequence.numComputed += numTokens;
+      sequence.ids.push(argmax(logits[i]!));
+    }
+    recordings.push({ batch, logits });
+  };
+  const sequences = promptsOf(dir).map((prompt) => stage.begin(prompt));
+  step(sequences.map((sequence) => ({ sequence, numTokens: sequence.ids.length })));
+  for (let i = 1; i < NUM_ANSWER_TOKENS; i++) step(sequences.map((sequence) => ({ sequence, numTokens: 1 })));
+  stage.runner.release();
+  return recordings;
+}
+
+/** Runs the same steps on all ranks. @returns the largest distance of a logit, and of steps how many choose other ids */
+async function replay(team: RankTeam, setup: RankSetup, recordings: readonly Recording[]) {
+  let distance = 0;
+  let numOther = 0;
+  for (const { batch, logits } of recordings) {
+    await team.tellAll({ kind: "execute", batch });
+    for (const [row, expected] of logits.entries()) {
+      const actual = logitsRow(setup.logits, row);
+      for (const [id, value] of actual.entries())
+        if (!(Math.abs(value - expected[id]!) <= distance)) distance = Math.abs(value - expected[id]!);
+      if (argmax(actual) !== argmax(expected)) numOther++;
+    }
+  }
+  return { distance, numOther };
+}
+
+async function assertSameHiddenStates(team: RankTeam, batch: ExecutionBatch): Promise<void> {
+  const [first, ...others] = (await team.tellAll({ kind: "chain", batch })) as Float32Array[][];
+  for (const states of others) {
+    for (const [layer, state] of states.entries()) assertSameBits(state, first![layer]!, `layer ${layer}`);
+  }
+}
+
+/** Other precisions differ in their products alone, which every model has alike. */
+const QUANTIZED = ["models/understudy", "test/golden/models/llama2", "test/golden/models/qwen3-moe"];
+
+test("ranks - 2 and 4 of them give the ids of one, with the same bits on all ranks", async (t) => {
+  await using two = new RankTeam(2);
+  await using four = new RankTeam(4);
+  for (const dir of MODELS) {
+    for (const precision of QUANTIZED.includes(dir) ? PRECISIONS : (["fp32"] as const)) {
+      await t.test(`${dir} in ${precision}`, async (t) => {
+        const recordings = await record(dir, precision);
+        for (const [numRanks, team] of [
+          [2, two],
+          [4, four],
+        ] as const) {
+          const setup = await team.load(pathOf(dir), precision, cacheDir);
+          const { distance, numOther } = await replay(team, setup, recordings);
+          t.diagnostic(
+            `${numRanks} ranks: logits move by ${distance.toExponential(1)}, ${numOther} other ids`,
+          );
+          assert.ok(Number.isFinite(distance));
+          // A rank quantises its own part of what it multiplies: w8 and w4 are judged by how far they move.
+          if (precision === "fp32") {
+            assert.ok(distance < 1e-4, `logits move by ${distance}`);
+            assert.equal(numOther, 0);
+          }
+          await assertSameHiddenStates(team, recordings[0]!.batch);
+        }
+      });
+    }
+  }
+});
