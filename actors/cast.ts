@@ -31,6 +31,9 @@ export interface CastArgs {
   readonly restarts: { readonly maxRestarts: number; readonly windowMs: number };
 }
 
+/** The supervisor of the whole cast. */
+export const CAST = "troupe";
+
 /** The supervisor of everything that generates. */
 export const ENGINE = "engine";
 
@@ -41,7 +44,7 @@ export function cast(args: CastArgs): SupervisorSpec {
   const module = (name: string): URL => siblingModule(import.meta.url, `./${name}`);
   return {
     kind: "supervisor",
-    name: "troupe",
+    name: CAST,
     strategy: "one-for-one",
     intensity: args.restarts,
     backoff: RESTART_BACKOFF,

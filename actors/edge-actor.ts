@@ -10,18 +10,22 @@ import { ActiveRequest } from "../src/requests/active-request.ts";
 import { RequestTable, tokenSteps } from "../src/requests/request-table.ts";
 import { type TextStage, tokenIdsOnly } from "../src/requests/text-stage.ts";
 import { type ActorContext, type Call, defineActor } from "../src/runtime/actor-definition.ts";
-import { type EdgeProtocol, SCHEDULER } from "./messages.ts";
+import type { ActorRef, AnyActorRef } from "../src/runtime/actor-types.ts";
+import { type AdmissionProtocol, type EdgeProtocol, SCHEDULER } from "./messages.ts";
 import { pooledTextStage } from "./pooled-text-stage.ts";
 
 /** How text is made. */
 export interface EdgeArgs {
   /** False serves token ids alone. */
   readonly hasTokenizer: boolean;
+  /** Who is asked to submit a request: the scheduler, or an actor that stands before it. */
+  readonly admission: ActorRef<AdmissionProtocol>;
 }
 
 interface EdgeState {
   readonly text: TextStage;
   readonly requests: RequestTable;
+  readonly admission: ActorRef<AdmissionProtocol>;
   /** The scheduler that takes requests; 0 before the first. */
   epoch: number;
   isDraining: boolean;
@@ -31,9 +35,10 @@ interface EdgeState {
 type Context = ActorContext<EdgeProtocol, EdgeState>;
 
 export default defineActor<EdgeProtocol, EdgeArgs, EdgeState>({
-  init: (ctx, { hasTokenizer }) => ({
+  init: (ctx, { hasTokenizer, admission }) => ({
     text: hasTokenizer ? pooledTextStage(ctx) : tokenIdsOnly,
     requests: new RequestTable(),
+    admission,
     epoch: 0,
     isDraining: false,
     onClosed: null,
@@ -42,7 +47,7 @@ export default defineActor<EdgeProtocol, EdgeArgs, EdgeState>({
     generate,
     async schedulerReady(state, { epoch }, ctx) {
       state.epoch = epoch;
-      for (const request of state.requests.all) if (request.isActive) await submit(request, ctx);
+      for (const request of state.requests.all) if (request.isActive) await submit(state, request, ctx);
     },
     async stepDone(state, { epoch, output }, ctx) {
       if (epoch !== state.epoch) return;
@@ -78,7 +83,7 @@ async function* generate(
   if (call.signal.aborted) cancel();
   try {
     // while no scheduler is there, the next one gets it with the others
-    if (state.epoch > 0 && request.isActive) await submit(request, ctx);
+    if (state.epoch > 0 && request.isActive) await submit(state, request, ctx);
     yield* request.events;
   } finally {
     call.signal.removeEventListener("abort", cancel);
@@ -108,17 +113,23 @@ async function open(
   return request;
 }
 
-async function submit(request: ActiveRequest, ctx: Context): Promise<void> {
+async function submit({ admission }: EdgeState, request: ActiveRequest, ctx: Context): Promise<void> {
   try {
-    await ctx.ask(SCHEDULER, "submit", request.engineRequest());
+    await ctx.ask(admission, "submit", request.engineRequest());
     for (const index of request.finishedAnswers)
       ctx.tell(SCHEDULER, "cancel", { requestId: request.requestId, index });
     request.admitted();
   } catch (error) {
     const coded = toTroupeError(error);
+    const isGone = coded.code === "actor_down" || coded.code === "actor_not_found";
     // a scheduler that died is followed by another, which gets every request that is left
-    if (coded.code !== "actor_down" && coded.code !== "actor_not_found") request.fail(coded);
+    if (isGone && coded.details.actor === SCHEDULER.actor) return;
+    request.fail(isGone ? notAdmitted(admission, coded) : coded);
   }
+}
+
+function notAdmitted({ actor }: AnyActorRef, cause: TroupeError): TroupeError {
+  return new TroupeError("not_ready", `${actor}, which admits requests, is not there; retry.`, { cause });
 }
 
 async function* drain(state: EdgeState): AsyncGenerator<number, void, undefined> {

@@ -12,9 +12,9 @@ import type {
 } from "../src/protocol/engine.ts";
 import type { ActorSystem } from "../src/runtime/actor-system.ts";
 import { readStatus } from "../src/scheduling/status-board.ts";
-import { ENGINE } from "./cast.ts";
-import { EDGE, KV_STORE, TOKENIZER_POOL } from "./messages.ts";
-import { type StartEngineOptions, startCast } from "./start-cast.ts";
+import { CAST, ENGINE } from "./cast.ts";
+import { EDGE, isCastActor, KV_STORE, TOKENIZER_POOL } from "./messages.ts";
+import { type StartEngineOptions, type StartedCast, startCast } from "./start-cast.ts";
 
 /**
  * Compiles the model if need be, starts every actor, and resolves when the first request can run.
@@ -31,30 +31,32 @@ import { type StartEngineOptions, startCast } from "./start-cast.ts";
  * ```
  */
 export async function startEngine(config: TroupeConfig, options: StartEngineOptions = {}): Promise<Engine> {
-  const { system, info } = await startCast(config, options);
-  return await CastEngine.attach(system, info);
+  return await CastEngine.attach(await startCast(config, options));
 }
 
 /** See the module header; `startEngine` makes it. */
 export class CastEngine implements Engine {
   readonly info: ModelInfo;
   readonly #system: ActorSystem;
+  readonly #stopCast: () => Promise<void>;
   #board: SharedArrayBuffer;
   #state: EngineStatus["state"] = "ready";
   #numRestarts = 0;
   #failure: TroupeError | null = null;
   #stopped: Promise<void> | null = null;
+  readonly #listeners: (() => void)[] = [];
 
-  private constructor(system: ActorSystem, info: ModelInfo, board: SharedArrayBuffer) {
+  private constructor({ system, info, stop }: StartedCast, board: SharedArrayBuffer) {
     this.info = info;
     this.#system = system;
+    this.#stopCast = stop;
     this.#board = board;
     this.#followRestarts();
   }
 
-  static async attach(system: ActorSystem, info: ModelInfo): Promise<CastEngine> {
-    const { status } = await system.ask(KV_STORE, "attach", null);
-    return new CastEngine(system, info, status);
+  static async attach(started: StartedCast): Promise<CastEngine> {
+    const { status } = await started.system.ask(KV_STORE, "attach", null);
+    return new CastEngine(started, status);
   }
 
   async *generate(
@@ -97,7 +99,8 @@ export class CastEngine implements Engine {
     try {
       if (!hadFailed) await this.#drain(drainMs);
     } finally {
-      await this.#system.shutdown();
+      for (const off of this.#listeners) off();
+      await this.#stopCast();
       this.#state = "stopped";
     }
   }
@@ -112,22 +115,42 @@ export class CastEngine implements Engine {
     }
   }
 
+  /** The system may have other actors, which are none of the engine's business. */
   #followRestarts(): void {
     const { events } = this.#system;
-    events.on("down", ({ reason }) => {
-      if (this.#state === "ready" && reason.kind === "crash") this.#state = "recovering";
-    });
-    events.on("restarted", () => void this.#recovered());
-    events.on("escalated", ({ supervisor, error }) => {
-      if (supervisor === ENGINE) this.#fail(error);
-    });
-    events.on("failed", ({ error }) => this.#fail(error));
+    const isOurs = (supervisor: string, children: readonly string[]): boolean =>
+      supervisor === CAST || supervisor === ENGINE || children.includes(CAST);
+    this.#listeners.push(
+      events.on("failing", ({ actor }) => {
+        if (isCastActor(actor)) this.#recovers();
+      }),
+      events.on("down", ({ ref, reason }) => {
+        if (reason.kind === "crash" && isCastActor(ref.actor)) this.#recovers();
+      }),
+      events.on("restarted", ({ supervisor, children }) => {
+        if (isOurs(supervisor, children)) void this.#recovered();
+      }),
+      events.on("escalated", ({ supervisor, error }) => {
+        if (supervisor === ENGINE) this.#fail(error);
+      }),
+      events.on("failed", ({ error }) => this.#fail(error)),
+    );
+  }
+
+  #recovers(): void {
+    if (this.#state === "ready") this.#state = "recovering";
   }
 
   async #recovered(): Promise<void> {
     this.#numRestarts++;
-    // a restarted kv-store has fresh memory
-    this.#board = (await this.#system.ask(KV_STORE, "attach", null)).status;
+    try {
+      // a restarted kv-store has fresh memory
+      this.#board = (await this.#system.ask(KV_STORE, "attach", null)).status;
+    } catch (error) {
+      // it went down again; the next restart, or the end of restarts, decides
+      if (!isGone(error)) throw error;
+      return;
+    }
     if (this.#state === "recovering") this.#state = "ready";
   }
 

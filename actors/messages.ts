@@ -48,6 +48,9 @@ export type SchedulerProtocol = {
   sampled: { message: { epoch: number; result: StepResult } };
 };
 
+/** What the edge needs of whoever it submits to: the scheduler, or an actor that stands before it. */
+export type AdmissionProtocol = Pick<SchedulerProtocol, "submit">;
+
 /** Runs one rank's sessions. */
 export type ModelAgentProtocol = {
   execute: { message: { epoch: number; batch: ExecutionBatch } };
@@ -93,7 +96,15 @@ export const SAMPLER: ActorRef<SamplerProtocol> = actorRef("sampler");
 export const EDGE: ActorRef<EdgeProtocol> = actorRef("edge");
 export const TOKENIZER_POOL: ActorRef<TokenizerPoolProtocol> = actorRef("tokenizer-pool");
 
+const MODEL_AGENT = "model-agent-";
+
+/** Whether that is the name of an actor of the cast. */
+export function isCastActor(name: string): boolean {
+  const fixed = [KV_STORE, SCHEDULER, SAMPLER, EDGE, TOKENIZER_POOL];
+  return fixed.some(({ actor }) => actor === name) || name.startsWith(MODEL_AGENT);
+}
+
 /** The agent of one rank. */
 export function modelAgent(rank: number): ActorRef<ModelAgentProtocol> {
-  return actorRef(`model-agent-${rank}`);
+  return actorRef(`${MODEL_AGENT}${rank}`);
 }

@@ -2,30 +2,36 @@
  * The loop of the engine: plan a step, send it out, wait for its tokens, commit, plan the next. One step is in flight
  * at a time; everything that arrives meanwhile waits for the next plan.
  */
+
+import type { Timer } from "../src/core/clock.ts";
 import { KvCache, type KvCacheOptions } from "../src/kv/kv-cache.ts";
 import { type ActorContext, defineActor } from "../src/runtime/actor-definition.ts";
 import { Scheduler, type SchedulerOptions } from "../src/scheduling/scheduler.ts";
 import { StatusWriter } from "../src/scheduling/status-board.ts";
 import { EDGE, KV_STORE, modelAgent, SAMPLER, type SchedulerProtocol } from "./messages.ts";
+import { watchStep } from "./step-watchdog.ts";
 
 /** Limits of the scheduler, its pages, and the number of ranks that compute its steps. */
 export interface SchedulerArgs {
   readonly options: SchedulerOptions;
   readonly kv: KvCacheOptions;
   readonly numRanks: number;
+  readonly stepTimeoutMs: number;
 }
 
 interface SchedulerState {
   readonly scheduler: Scheduler;
   readonly status: StatusWriter;
   readonly numRanks: number;
-  isStepInFlight: boolean;
+  readonly stepTimeoutMs: number;
+  /** Of the step in flight; null when there is none. */
+  watchdog: Timer | null;
 }
 
 type Context = ActorContext<SchedulerProtocol, SchedulerState>;
 
 export default defineActor<SchedulerProtocol, SchedulerArgs, SchedulerState>({
-  async init(ctx, { options, kv, numRanks }) {
+  async init(ctx, { options, kv, numRanks, stepTimeoutMs }) {
     const { status } = await ctx.ask(KV_STORE, "attach", null);
     // after init, so that what the edge submits in answer finds this actor started
     ctx.after(0, () => void ctx.tell(EDGE, "schedulerReady", { epoch: ctx.incarnation }));
@@ -33,7 +39,8 @@ export default defineActor<SchedulerProtocol, SchedulerArgs, SchedulerState>({
       scheduler: new Scheduler(options, new KvCache(kv)),
       status: new StatusWriter(status),
       numRanks,
-      isStepInFlight: false,
+      stepTimeoutMs,
+      watchdog: null,
     };
   },
   handlers: {
@@ -55,7 +62,8 @@ export default defineActor<SchedulerProtocol, SchedulerArgs, SchedulerState>({
     },
     sampled(state, { epoch, result }, ctx) {
       if (epoch !== ctx.incarnation) return;
-      state.isStepInFlight = false;
+      state.watchdog?.cancel();
+      state.watchdog = null;
       const output = state.scheduler.commit(result);
       ctx.tell(EDGE, "stepDone", { epoch, output });
       startStep(state, ctx);
@@ -64,10 +72,11 @@ export default defineActor<SchedulerProtocol, SchedulerArgs, SchedulerState>({
 });
 
 function startStep(state: SchedulerState, ctx: Context): void {
-  if (!state.isStepInFlight) {
+  if (state.watchdog === null) {
     const plan = state.scheduler.plan();
     if (plan !== null) {
-      state.isStepInFlight = true;
+      const { step } = plan.execution;
+      state.watchdog = watchStep(ctx, step, state.stepTimeoutMs, () => state.scheduler.report());
       const epoch = ctx.incarnation;
       for (let rank = 0; rank < state.numRanks; rank++)
         ctx.tell(modelAgent(rank), "execute", { epoch, batch: plan.execution });

@@ -1,6 +1,7 @@
 /** Makes everything the cast needs from a configuration, and starts it. */
 import { basename, resolve } from "node:path";
 import type { TroupeConfig } from "../src/config/config.ts";
+import { TroupeError } from "../src/errors/troupe-error.ts";
 import { createActorSystem } from "../src/hosts/create-actor-system.ts";
 import { defaultCacheDir } from "../src/model/cache-dir.ts";
 import { type CompileResult, compileModel } from "../src/model/compile/compile-model.ts";
@@ -8,15 +9,25 @@ import type { OnProgress } from "../src/model/compile/progress.ts";
 import { type ModelFolder, readModelFolder } from "../src/model/model-folder.ts";
 import type { ModelInfo } from "../src/protocol/engine.ts";
 import type { ActorSystem } from "../src/runtime/actor-system.ts";
-import type { LogSink } from "../src/runtime/actor-types.ts";
-import { type CastArgs, cast } from "./cast.ts";
+import type { ActorRef, LogSink } from "../src/runtime/actor-types.ts";
+import { CAST, type CastArgs, cast } from "./cast.ts";
 import { type EngineSizes, engineSizes, kvLayout } from "./engine-sizes.ts";
-import { TOKENIZER_POOL } from "./messages.ts";
+import { type AdmissionProtocol, SCHEDULER, TOKENIZER_POOL } from "./messages.ts";
 
 /** What else an engine can be given. */
 export interface StartEngineOptions {
-  /** Where the actors' log records go; nowhere when absent. */
+  /** Where the actors' log records go; nowhere when absent. A `system` of yours has a log of its own. */
   readonly log?: LogSink;
+  /**
+   * Runs the cast among actors of your own, which can then talk to it; one engine a system. It stays yours to shut down:
+   * `engine.stop()` ends the cast alone. Default: a system of the engine's own.
+   */
+  readonly system?: ActorSystem;
+  /**
+   * An actor of `system` that stands between edge and scheduler: every request is submitted to it, also again after a
+   * restart, and it passes on to `SCHEDULER` or throws a TroupeError, which the client gets. Default: the scheduler.
+   */
+  readonly admission?: ActorRef<AdmissionProtocol>;
   /** Called while the model is read and compiled; not at all when the cache has it. */
   readonly onProgress?: OnProgress;
   /** Stops the compilation; nothing of it remains. */
@@ -27,6 +38,8 @@ export interface StartEngineOptions {
 export interface StartedCast {
   readonly system: ActorSystem;
   readonly info: ModelInfo;
+  /** Ends the cast, and the system unless it was given. */
+  stop(): Promise<void>;
 }
 
 /** @throws TroupeError as `startEngine`; everything that had started is stopped again */
@@ -41,13 +54,23 @@ export async function startCast(config: TroupeConfig, options: StartEngineOption
     ...(options.signal && { signal: options.signal }),
   });
   const sizes = engineSizes(config.engine, compiled.model);
-  const system = createActorSystem(options.log === undefined ? {} : { log: options.log });
+  const system = options.system ?? createActorSystem(options.log === undefined ? {} : { log: options.log });
+  const stop = (): Promise<void> => (options.system === undefined ? system.shutdown() : stopCast(system));
   try {
-    await system.supervise(cast(castArgs(config, folder, compiled, sizes)));
-    return { system, info: await describe(config, folder, compiled, sizes, system) };
+    await system.supervise(cast(castArgs(config, folder, compiled, sizes, options)));
+    return { system, info: await describe(config, folder, compiled, sizes, system), stop };
   } catch (error) {
-    await system.shutdown();
+    await stop();
     throw error;
+  }
+}
+
+/** The cast may never have started. */
+async function stopCast(system: ActorSystem): Promise<void> {
+  try {
+    await system.stop({ actor: CAST });
+  } catch (error) {
+    if (!(error instanceof TroupeError && error.code === "actor_not_found")) throw error;
   }
 }
 
@@ -56,6 +79,7 @@ function castArgs(
   folder: ModelFolder,
   compiled: CompileResult,
   sizes: EngineSizes,
+  { admission = { actor: SCHEDULER.actor } }: StartEngineOptions,
 ): CastArgs {
   const { dir: compiledDir, model } = compiled;
   const { vocabSize } = model;
@@ -69,13 +93,14 @@ function castArgs(
     tokenizerPool: hasTokenizer
       ? { modelDir: folder.dir, maxPromptTokens: maxModelLen, ...config.tokenizer }
       : null,
-    edge: { hasTokenizer },
+    edge: { hasTokenizer, admission },
     kvStore: { layouts: [kvLayout(model, config.engine, numPages)], maxLogitRows, vocabSize },
     modelAgents: [{ rank: 0, compiledDir, model, numThreads, maxNumBatchedTokens, maxModelLen }],
     scheduler: {
       options: { ...limits, policy, vocabSize, eosTokenIds, wholePrompts },
       kv: { numPages, pageSize, prefixCache: prefixCache && !wholePrompts },
       numRanks: 1,
+      stepTimeoutMs: config.engine.stepTimeoutMs,
     },
     restarts: { maxRestarts: config.engine.maxRestarts, windowMs: config.engine.restartWindowMs },
   };

@@ -40,6 +40,8 @@ export interface EngineConfig {
   /** Restarts of the engine's actors within restartWindowMs before it gives up. */
   readonly maxRestarts: number;
   readonly restartWindowMs: number;
+  /** A step without a result for this long counts as hanging: it is reported and its model-agent treated as failed. */
+  readonly stepTimeoutMs: number;
 }
 
 /** The tokenizer pool. */

@@ -37,6 +37,7 @@ export function defaultConfig(): TroupeConfig {
       threads: null,
       maxRestarts: 5,
       restartWindowMs: 60_000,
+      stepTimeoutMs: 120_000,
     },
     tokenizer: { threads: 1, maxQueued: 256 },
     server: {

@@ -56,6 +56,7 @@ export function configKeys() {
         threads: wholeNumber(1, 1024).nullable().default(engine.threads),
         maxRestarts: wholeNumber(0, 1000).default(engine.maxRestarts),
         restartWindowMs: wholeNumber(1, 24 * HOUR_MS).default(engine.restartWindowMs),
+        stepTimeoutMs: wholeNumber(100, HOUR_MS).default(engine.stepTimeoutMs),
       })
       .prefault({}),
     tokenizer: z

@@ -15,6 +15,7 @@ import { RequestGroup } from "./request-group.ts";
 import { createCounters, type SchedulerCounters } from "./scheduler-counters.ts";
 import { checkOptions, checkRequest, maxSequenceTokens, type SchedulerOptions } from "./scheduler-options.ts";
 import { Sequence } from "./sequence.ts";
+import { reportSequence, type SequenceReport } from "./sequence-report.ts";
 import { SequenceStates } from "./sequence-states.ts";
 import { activeSequences, numTakenSlots, numUnfinished, queueBehind } from "./slots.ts";
 import type { StatusFigures } from "./status-board.ts";
@@ -142,6 +143,13 @@ export class Scheduler {
       numFreePages: this.#kv.numFreePages,
       ...this.#counters,
     };
+  }
+
+  /** Every sequence that is not gone, by request. */
+  report(): SequenceReport[] {
+    return [...this.#states.groups.values()].flatMap(({ answers }) =>
+      answers.filter(({ state }) => state !== "gone").map(reportSequence),
+    );
   }
 
   /** Running sequences by age, so that a page shortage is always met by a younger one that this step has not touched. */

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type ActorRef, type Protocol, actorRef } from "../../src/runtime/actor-types.ts";
+import { type ActorRef, actorRef, type Protocol } from "../../src/runtime/actor-types.ts";
 import { becomesIdle, params, question, startTestEngine, type TestEngine, whole } from "./test-engine.ts";
 
 const requests = Array.from({ length: 6 }, (_, index) => ({

@@ -35,9 +35,9 @@ export function testConfig({ model, engine }: Parts = {}): TroupeConfig {
 }
 
 export async function startTestEngine(parts: Parts = {}): Promise<TestEngine> {
-  const { system, info } = await startCast(testConfig(parts), {});
-  const engine = await CastEngine.attach(system, info);
-  return { engine, system, [Symbol.asyncDispose]: () => engine.stop() };
+  const started = await startCast(testConfig(parts), {});
+  const engine = await CastEngine.attach(started);
+  return { engine, system: started.system, [Symbol.asyncDispose]: () => engine.stop() };
 }
 
 /** A conversation of one question. */
