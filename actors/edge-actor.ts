@@ -49,11 +49,11 @@ export default defineActor<EdgeProtocol, EdgeArgs, EdgeState>({
       state.epoch = epoch;
       for (const request of state.requests.all) if (request.isActive) await submit(state, request, ctx);
     },
-    async stepDone(state, { epoch, output }, ctx) {
+    async stepDone(state, { epoch, output, stepMs }, ctx) {
       if (epoch !== state.epoch) return;
       for (const { requestId, logprobs } of output.prompts)
         state.requests.get(requestId)?.showPrompt(await state.text.textLogprobs(logprobs));
-      const pending = state.requests.beginStep(output);
+      const pending = state.requests.beginStep(output, ctx.clock.now() - stepMs);
       if (pending.length === 0) return;
       const texts = await state.text.advanceAll(tokenSteps(pending));
       for (const ended of state.requests.endStep(pending, texts)) ctx.tell(SCHEDULER, "cancel", ended);
@@ -99,12 +99,14 @@ async function open(
   ctx: Context,
 ): Promise<ActiveRequest> {
   const requestId = message.requestId ?? randomUUID();
+  const submittedMs = ctx.clock.now();
   const { endTokenIds, ...staged } = await state.text.prepare(prompt, params);
   const ends = params.ignoreEos ? [] : endTokenIds;
   const request = new ActiveRequest({
     ...staged,
     requestId,
     params: ends.length === 0 ? params : { ...params, stopTokenIds: [...params.stopTokenIds, ...ends] },
+    submittedMs,
     seed: params.seed ?? randomInt(2 ** 47),
     onPause: () => void ctx.tell(SCHEDULER, "pause", { requestId }),
     onResume: () => void ctx.tell(SCHEDULER, "resume", { requestId }),

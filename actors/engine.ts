@@ -10,6 +10,7 @@ import type {
   GenerationEvent,
   ModelInfo,
 } from "../src/protocol/engine.ts";
+import type { SystemInspection } from "../src/runtime/actor-events.ts";
 import type { ActorSystem } from "../src/runtime/actor-system.ts";
 import { readStatus } from "../src/scheduling/status-board.ts";
 import { CAST, ENGINE } from "./cast.ts";
@@ -86,6 +87,10 @@ export class CastEngine implements Engine {
     const { numRunning, numWaiting, numPages, numFreePages, ...counters } = readStatus(this.#board);
     const gauges = { numRunning, numWaiting, numPages, numFreePages };
     return { state: this.#state, ...gauges, counters: { ...counters, restarts: this.#numRestarts } };
+  }
+
+  inspect(): SystemInspection {
+    return this.#system.inspect();
   }
 
   stop(options: { readonly drainMs?: number } = {}): Promise<void> {

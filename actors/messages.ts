@@ -68,7 +68,8 @@ export type EdgeProtocol = {
   generate: { message: GenerateRequest; item: GenerationEvent };
   /** A scheduler has started and takes requests. */
   schedulerReady: { message: { epoch: number } };
-  stepDone: { message: { epoch: number; output: StepOutput } };
+  /** `stepMs` is how long ago the step was planned. */
+  stepDone: { message: { epoch: number; output: StepOutput; stepMs: number } };
   /** Takes no new requests from now on; yields how many are left whenever that changes, and ends at none. */
   drain: { message: null; item: number };
   /** Fails the requests that are left. */

@@ -26,6 +26,7 @@ interface SchedulerState {
   readonly stepTimeoutMs: number;
   /** Of the step in flight; null when there is none. */
   watchdog: Timer | null;
+  stepStartMs: number;
 }
 
 type Context = ActorContext<SchedulerProtocol, SchedulerState>;
@@ -41,6 +42,7 @@ export default defineActor<SchedulerProtocol, SchedulerArgs, SchedulerState>({
       numRanks,
       stepTimeoutMs,
       watchdog: null,
+      stepStartMs: 0,
     };
   },
   handlers: {
@@ -65,7 +67,7 @@ export default defineActor<SchedulerProtocol, SchedulerArgs, SchedulerState>({
       state.watchdog?.cancel();
       state.watchdog = null;
       const output = state.scheduler.commit(result);
-      ctx.tell(EDGE, "stepDone", { epoch, output });
+      ctx.tell(EDGE, "stepDone", { epoch, output, stepMs: ctx.clock.now() - state.stepStartMs });
       startStep(state, ctx);
     },
   },
@@ -77,6 +79,7 @@ function startStep(state: SchedulerState, ctx: Context): void {
     if (plan !== null) {
       const { step } = plan.execution;
       state.watchdog = watchStep(ctx, step, state.stepTimeoutMs, () => state.scheduler.report());
+      state.stepStartMs = ctx.clock.now();
       const epoch = ctx.incarnation;
       for (let rank = 0; rank < state.numRanks; rank++)
         ctx.tell(modelAgent(rank), "execute", { epoch, batch: plan.execution });

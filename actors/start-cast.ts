@@ -114,6 +114,7 @@ async function describe(
   system: ActorSystem,
 ): Promise<ModelInfo> {
   const { servedNames, skipTokenizerInit } = config.model;
+  const isPrefixCached = config.engine.prefixCache && model.prefixAttention === null;
   const text = skipTokenizerInit ? null : await system.ask(TOKENIZER_POOL, "info", null);
   return {
     names: servedNames.length > 0 ? servedNames : [basename(folder.dir)],
@@ -124,6 +125,7 @@ async function describe(
     hasTokenizer: text !== null,
     hasChatTemplate: text?.hasChatTemplate ?? false,
     eosTokenIds: folder.eosTokenIds,
+    kvCache: { pageSize: config.engine.pageSize, dtype: "float32", isPrefixCached },
     defaultParams: folder.defaultParams,
     createdAt: Math.floor(Date.now() / 1000),
   };

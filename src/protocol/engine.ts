@@ -2,6 +2,7 @@
  * The engine as everything above it sees it: the edge, the command line and programs in the same process all talk to
  * this interface, so the same request gives the same text everywhere.
  */
+import type { SystemInspection } from "../runtime/actor-events.ts";
 import type { PositionLogprobs, SamplingParams } from "../sampling/sampling-params.ts";
 import type { FinishReason } from "../scheduling/step-plan.ts";
 
@@ -86,7 +87,12 @@ export type GenerationEvent =
       /** The stop string or stop token id that ended it; null for an end-of-sequence token or another reason. */
       readonly stopReason: string | number | null;
     }
-  | { readonly kind: "done"; readonly usage: Usage };
+  | {
+      readonly kind: "done";
+      readonly usage: Usage;
+      /** How long the prompt waited for its first step; absent when nobody measured it. */
+      readonly queueMs?: number;
+    };
 
 /** What is served. */
 export interface ModelInfo {
@@ -100,10 +106,20 @@ export interface ModelInfo {
   readonly hasTokenizer: boolean;
   readonly hasChatTemplate: boolean;
   readonly eosTokenIds: readonly number[];
+  readonly kvCache: KvCacheInfo;
   /** Defaults from generation_config.json that apply when a request leaves a field out. */
   readonly defaultParams: Partial<SamplingParams>;
   /** Unix seconds when serving began. */
   readonly createdAt: number;
+}
+
+/** The pool of KV pages, as far as it never changes. */
+export interface KvCacheInfo {
+  /** Tokens in a page. */
+  readonly pageSize: number;
+  /** How keys and values are stored. */
+  readonly dtype: string;
+  readonly isPrefixCached: boolean;
 }
 
 /** A look at the engine, cheap enough for every scrape. */
@@ -151,6 +167,8 @@ export interface Engine {
   /** Ids to text, special tokens shown. `unsupported` without a tokenizer. */
   detokenize(ids: readonly number[]): Promise<string>;
   status(): EngineStatus;
+  /** Every actor with its mailbox and its work so far; reading it disturbs none. */
+  inspect(): SystemInspection;
   /** Stops intake, lets running requests end until the deadline, cuts the rest, parks and ends every actor. */
   stop(options?: { readonly drainMs?: number }): Promise<void>;
 }

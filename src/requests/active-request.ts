@@ -35,6 +35,8 @@ export interface ActiveRequestOptions {
   /** Where the text of each answer starts from; null without a tokenizer. */
   readonly output: OutputState | null;
   readonly params: SamplingParams;
+  /** When it was sent, on the clock of {@link ActiveRequest.started}. */
+  readonly submittedMs: number;
   /** Seed of answer 0, resolved: a restart must draw the same tokens again. */
   readonly seed: number;
   /** Called when the client falls behind and when it has caught up. */
@@ -62,6 +64,7 @@ export class ActiveRequest {
   readonly #queue: EventQueue<GenerationEvent>;
   readonly #sink: EventSink;
   #numCachedTokens: number | null = null;
+  #queueMs: number | null = null;
   #isPromptShown = false;
   #wasAdmitted = false;
   #isComplete = false;
@@ -148,8 +151,9 @@ export class ActiveRequest {
   }
 
   /** The first time the prompt ran; a later one, after a restart, does not count. */
-  started(numCachedTokens: number): void {
+  started(numCachedTokens: number, atMs: number): void {
     this.#numCachedTokens ??= numCachedTokens;
+    this.#queueMs ??= Math.max(0, atMs - this.#options.submittedMs);
   }
 
   /** Shows the prompt, once; with its log-probabilities when they were asked for. */
@@ -199,6 +203,7 @@ export class ActiveRequest {
     this.#queue.push({
       kind: "done",
       usage: { numPromptTokens, numOutputTokens, numCachedTokens: this.#numCachedTokens ?? 0 },
+      ...(this.#queueMs !== null && { queueMs: this.#queueMs }),
     });
     this.#queue.end();
   }

@@ -50,9 +50,13 @@ export class RequestTable {
     if (this.#requests.get(request.requestId) === request) this.#requests.delete(request.requestId);
   }
 
-  /** Takes a step's tokens in; returns what has to become text. Answers that nobody waits for are left out. */
-  beginStep(step: StepOutput): PendingAnswer[] {
-    for (const { requestId, numCachedTokens } of step.started) this.get(requestId)?.started(numCachedTokens);
+  /**
+   * Takes the tokens in of a step planned at `startMs`; returns what has to become text. Answers that nobody waits for
+   * are left out.
+   */
+  beginStep(step: StepOutput, startMs: number): PendingAnswer[] {
+    for (const { requestId, numCachedTokens } of step.started)
+      this.get(requestId)?.started(numCachedTokens, startMs);
     for (const { requestId, reason } of step.failures)
       this.get(requestId)?.fail(new TroupeError("internal", reason, { details: { requestId } }));
     return step.sequences.flatMap((output) => {

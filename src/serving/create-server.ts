@@ -76,6 +76,7 @@ export function createServer(options: CreateServerOptions): TroupeServer {
     await work.close(drainMs);
     await sockets.close();
     await http.close();
+    context.metrics.close();
   };
   return {
     async listen() {

@@ -1,20 +1,14 @@
 /**
- * The adapter for prom-client: what `GET /metrics` shows. Names and buckets are vLLM's where vLLM has the metric, so its
- * dashboards work; what only this server has begins with `troupe:`. Every server has a registry of its own.
+ * What `GET /metrics` shows, of the engine, of requests and of the server itself. docs/operations.md has the table. Every
+ * server has registries of its own.
  */
-import { Counter, type CounterConfiguration, Gauge, Histogram, Registry } from "prom-client";
 import type { Clock } from "../core/clock.ts";
-import type { Engine, EngineCounters, EngineStatus } from "../protocol/engine.ts";
-import { toFinishReason } from "../protocol/openai/responder.ts";
+import type { Engine } from "../protocol/engine.ts";
+import { addCacheConfig, addEngineMetrics } from "./engine-metrics.ts";
+import { type Labels, MetricRegistry } from "./metric-registry.ts";
 import { RequestMeter, type RequestObservations } from "./request-meter.ts";
-
-const FIRST_TOKEN_SECONDS = [
-  0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10,
-];
-const OUTPUT_TOKEN_SECONDS = [0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75, 1, 2.5];
-const REQUEST_SECONDS = [1, 2.5, 5, 10, 15, 20, 30, 40, 50, 60];
-const TOKENS = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 20_000, 50_000, 100_000];
-const ENGINE_STATES = ["starting", "ready", "recovering", "draining", "failed", "stopped"] as const;
+import { addRequestMetrics } from "./request-metrics.ts";
+import { ThroughputWindow } from "./throughput-window.ts";
 
 /** Where the numbers come from. */
 export interface MetricsOptions {
@@ -24,29 +18,32 @@ export interface MetricsOptions {
 
 /** All metrics of one server. */
 export class Metrics {
-  readonly #registry = new Registry();
+  readonly #registry: MetricRegistry;
+  /** Without the label model_name. */
+  readonly #plain = new MetricRegistry();
   readonly #clock: Clock;
+  readonly #throughput: ThroughputWindow;
   readonly #observations: RequestObservations;
-  readonly #httpRequests: Counter<"method" | "route" | "status">;
-  readonly #sockets: Gauge;
+  readonly #countHttpRequest: (labels: Labels) => void;
+  #numSockets = 0;
 
   constructor({ engine, clock }: MetricsOptions) {
     this.#clock = clock;
-    this.#registry.setDefaultLabels({ model_name: engine.info.names[0] ?? "" });
-    this.#addEngineGauges(() => engine.status());
-    this.#addEngineCounters(() => engine.status().counters);
-    this.#observations = this.#addRequestMetrics();
-    this.#httpRequests = new Counter({
+    this.#registry = new MetricRegistry({ model_name: engine.info.names[0] ?? "" });
+    this.#throughput = new ThroughputWindow(clock, () => engine.status().counters);
+    addCacheConfig(this.#plain, engine);
+    addEngineMetrics(this.#registry, engine);
+    this.#addThroughput();
+    this.#observations = addRequestMetrics(this.#registry);
+    this.#countHttpRequest = this.#registry.counter({
       name: "troupe:http_requests_total",
       help: "HTTP requests answered, by route and status; 499 when the client went away first.",
       labelNames: ["method", "route", "status"],
-      registers: [this.#registry],
     });
-    this.#sockets = new Gauge({
-      name: "troupe:websocket_connections",
-      help: "Open WebSocket connections.",
-      registers: [this.#registry],
-    });
+    const help = "Open WebSocket connections.";
+    this.#registry.gauge({ name: "troupe:websocket_connections", help }, (report) =>
+      report(this.#numSockets),
+    );
   }
 
   /** Value of the Content-Type header for {@link render}. */
@@ -55,8 +52,8 @@ export class Metrics {
   }
 
   /** Everything in Prometheus' text format. */
-  render(): Promise<string> {
-    return this.#registry.metrics();
+  async render(): Promise<string> {
+    return (await this.#plain.render()) + (await this.#registry.render());
   }
 
   /** To be told the events of one generation, from its submission on. */
@@ -65,117 +62,30 @@ export class Metrics {
   }
 
   countHttpRequest(method: string, route: string, status: number): void {
-    this.#httpRequests.inc({ method, route, status });
+    this.#countHttpRequest({ method, route, status });
   }
 
   countSocket(change: 1 | -1): void {
-    this.#sockets.inc(change);
+    this.#numSockets += change;
   }
 
-  #addEngineGauges(status: () => EngineStatus): void {
-    const add = (name: string, help: string, read: (status: EngineStatus) => number): void => {
-      new Gauge({
-        name,
-        help,
-        registers: [this.#registry],
-        collect(): void {
-          this.set(read(status()));
+  /** Ends its timer. */
+  close(): void {
+    this.#throughput.close();
+  }
+
+  #addThroughput(): void {
+    const kinds = [
+      ["prompt", () => this.#throughput.promptTokensPerSecond],
+      ["generation", () => this.#throughput.generationTokensPerSecond],
+    ] as const;
+    for (const [kind, read] of kinds)
+      this.#registry.gauge(
+        {
+          name: `vllm:avg_${kind}_throughput_toks_per_s`,
+          help: `Average ${kind} throughput in tokens/s, over the last window of 5 seconds.`,
         },
-      });
-    };
-    add("vllm:num_requests_running", "Requests that run.", (now) => now.numRunning);
-    add("vllm:num_requests_waiting", "Requests that wait to run.", (now) => now.numWaiting);
-    add("vllm:kv_cache_usage_perc", "Share of KV pages in use; 1 is all of them.", usedShare);
-    add("vllm:gpu_cache_usage_perc", "The older name of vllm:kv_cache_usage_perc.", usedShare);
-    new Gauge({
-      name: "troupe:engine_state",
-      help: "1 for the state the engine is in, 0 for the others.",
-      labelNames: ["state"],
-      registers: [this.#registry],
-      collect(): void {
-        const { state } = status();
-        for (const each of ENGINE_STATES) this.set({ state: each }, each === state ? 1 : 0);
-      },
-    });
+        (report) => report(read()),
+      );
   }
-
-  #addEngineCounters(counters: () => EngineCounters): void {
-    const add = (name: string, help: string, key: keyof EngineCounters): void => {
-      const configuration: CounterConfiguration<string> = {
-        name,
-        help,
-        registers: [this.#registry],
-        // The engine counts; a scrape takes its total over.
-        collect(): void {
-          this.reset();
-          this.inc(counters()[key]);
-        },
-      };
-      new Counter(configuration);
-    };
-    add("vllm:prompt_tokens_total", "Prompt tokens computed.", "promptTokens");
-    add("vllm:generation_tokens_total", "Tokens generated.", "generationTokens");
-    add(
-      "vllm:prefix_cache_queries_total",
-      "Prompt tokens looked up in the prefix cache.",
-      "prefixCacheQueries",
-    );
-    add("vllm:prefix_cache_hits_total", "Prompt tokens found in the prefix cache.", "prefixCacheHits");
-    add("vllm:num_preemptions_total", "Sequences that gave way and were recomputed.", "preemptions");
-    add("troupe:engine_steps_total", "Steps of the engine.", "steps");
-    add("troupe:engine_restarts_total", "Restarts of the engine's actors.", "restarts");
-  }
-
-  #addRequestMetrics(): RequestObservations {
-    const histogram = (name: string, help: string, buckets: number[]): Histogram =>
-      new Histogram({ name, help, buckets, registers: [this.#registry] });
-    const success = new Counter({
-      name: "vllm:request_success_total",
-      help: "Answers that ended, by reason.",
-      labelNames: ["finished_reason"],
-      registers: [this.#registry],
-    });
-    const failed = new Counter({
-      name: "troupe:request_failures_total",
-      help: "Requests refused, failed or cancelled, by error code.",
-      labelNames: ["code"],
-      registers: [this.#registry],
-    });
-    const firstToken = histogram(
-      "vllm:time_to_first_token_seconds",
-      "From submission to the first token.",
-      FIRST_TOKEN_SECONDS,
-    );
-    const outputToken = histogram(
-      "vllm:time_per_output_token_seconds",
-      "From one token of an answer to its next, as taken by the client.",
-      OUTPUT_TOKEN_SECONDS,
-    );
-    const latency = histogram(
-      "vllm:e2e_request_latency_seconds",
-      "From submission to the end of a request.",
-      REQUEST_SECONDS,
-    );
-    const promptTokens = histogram("vllm:request_prompt_tokens", "Prompt tokens of a request.", TOKENS);
-    const outputTokens = histogram(
-      "vllm:request_generation_tokens",
-      "Tokens generated for a request.",
-      TOKENS,
-    );
-    return {
-      firstToken: (seconds) => firstToken.observe(seconds),
-      outputToken: (seconds) => outputToken.observe(seconds),
-      finish: (reason) => success.inc({ finished_reason: toFinishReason(reason) }),
-      fail: (code) => failed.inc({ code }),
-      done: (seconds, usage) => {
-        latency.observe(seconds);
-        promptTokens.observe(usage.numPromptTokens);
-        outputTokens.observe(usage.numOutputTokens);
-      },
-    };
-  }
-}
-
-function usedShare(status: EngineStatus): number {
-  return status.numPages === 0 ? 0 : (status.numPages - status.numFreePages) / status.numPages;
 }

@@ -9,6 +9,8 @@ export interface RequestObservations {
   firstToken(seconds: number): void;
   /** Once for every token of an answer but its first. */
   outputToken(seconds: number): void;
+  /** How long the prompt waited for its first step. */
+  queued(seconds: number): void;
   finish(reason: FinishReason): void;
   fail(code: ErrorCode): void;
   done(seconds: number, usage: Usage): void;
@@ -32,7 +34,10 @@ export class RequestMeter {
   event(event: GenerationEvent): void {
     if (event.kind === "delta") this.#tokens(event.index, event.tokenIds.length);
     else if (event.kind === "finish") this.#observations.finish(event.finishReason);
-    else if (event.kind === "done") this.#done(event.usage);
+    else if (event.kind === "done") {
+      if (event.queueMs != null) this.#observations.queued(event.queueMs / 1000);
+      this.#done(event.usage);
+    }
   }
 
   /** No effect after the `done` event. */

@@ -15,6 +15,7 @@ export const INFO: ModelInfo = {
   hasTokenizer: true,
   hasChatTemplate: true,
   eosTokenIds: [2],
+  kvCache: { pageSize: 16, dtype: "float32", isPrefixCached: true },
   defaultParams: { topK: 7 },
   createdAt: 0,
 };
@@ -167,6 +168,9 @@ function fakeEngine(
     detokenize: async () => "",
     status: () => {
       throw new TroupeError("unsupported", "The fake engine has no status.");
+    },
+    inspect: () => {
+      throw new TroupeError("unsupported", "The fake engine has no actors.");
     },
     stop: async ({ drainMs } = {}) => void events.push(`stop ${drainMs}`),
   };

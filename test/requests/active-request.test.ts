@@ -18,6 +18,7 @@ function fixture(fields: Partial<SamplingParams> = {}): Fixture {
     promptText: "hi",
     output: null,
     params: createSamplingParams({ maxTokens: 100, ...fields }),
+    submittedMs: 100,
     seed: 7,
     onPause: () => marks.push("pause"),
     onResume: () => marks.push("resume"),
@@ -51,7 +52,7 @@ async function all(request: ActiveRequest): Promise<GenerationEvent[]> {
 
 test("a plain request yields prompt, deltas, finish and done with the counts", async () => {
   const { request } = fixture();
-  request.started(1);
+  request.started(1, 125);
   request.showPrompt(null);
   give(request, 0, 11);
   give(request, 0, 12, END);
@@ -63,6 +64,7 @@ test("a plain request yields prompt, deltas, finish and done with the counts", a
   assert.deepEqual(events.at(-1), {
     kind: "done",
     usage: { numPromptTokens: 2, numOutputTokens: 2, numCachedTokens: 1 },
+    queueMs: 25,
   });
   assert.equal(request.isActive, false);
 });

@@ -7,6 +7,7 @@ import { EventEmitter, once } from "node:events";
 import { TroupeError } from "../../src/errors/troupe-error.ts";
 import type {
   Engine,
+  EngineCounters,
   EngineStatus,
   GenerateRequest,
   GenerationEvent,
@@ -15,6 +16,7 @@ import type {
   TextLogprobs,
   Tokenized,
 } from "../../src/protocol/engine.ts";
+import type { SystemInspection } from "../../src/runtime/actor-events.ts";
 
 /** What the fake answers. */
 export interface Script {
@@ -36,8 +38,17 @@ const INFO: ModelInfo = {
   hasTokenizer: true,
   hasChatTemplate: true,
   eosTokenIds: [2],
+  kvCache: { pageSize: 16, dtype: "float32", isPrefixCached: true },
   defaultParams: {},
   createdAt: 1_700_000_000,
+};
+
+const NO_DEAD_LETTERS = {
+  "mailbox-full": 0,
+  "actor-down": 0,
+  "actor-not-found": 0,
+  "actor-stopping": 0,
+  "no-handler": 0,
 };
 
 export class FakeEngine implements Engine {
@@ -45,6 +56,16 @@ export class FakeEngine implements Engine {
   /** What the next requests are answered with; a function sees the request. */
   script: Script | ((request: GenerateRequest) => Script) = {};
   state: EngineStatus["state"] = "ready";
+  /** What {@link status} tells. */
+  counters: EngineCounters = {
+    promptTokens: 11,
+    generationTokens: 22,
+    prefixCacheQueries: 8,
+    prefixCacheHits: 4,
+    preemptions: 1,
+    steps: 33,
+    restarts: 0,
+  };
   /** Every request, as it was submitted. */
   readonly requests: GenerateRequest[] = [];
   /** Ids of requests that were cancelled. */
@@ -119,16 +140,16 @@ export class FakeEngine implements Engine {
       numWaiting: 0,
       numPages: 100,
       numFreePages: 75,
-      counters: {
-        promptTokens: 11,
-        generationTokens: 22,
-        prefixCacheQueries: 8,
-        prefixCacheHits: 4,
-        preemptions: 1,
-        steps: 33,
-        restarts: 0,
-      },
+      counters: this.counters,
     };
+  }
+
+  inspect(): SystemInspection {
+    const mailbox = { numMessages: 3, numBytes: 300, maxMessages: 10, maxBytes: 1000 };
+    const actor = { name: "edge", supervisor: "engine", host: "inline", state: "running", mailbox } as const;
+    const counts = { incarnation: 2, numRestarts: 1, numHandled: 5, numActive: 0, busyMs: 250 };
+    const [state, numDeadLetters] = ["running", NO_DEAD_LETTERS] as const;
+    return { state, actors: [{ ...actor, ...counts }], numDeadLetters, numPendingCalls: 0 };
   }
 
   stop(): Promise<void> {
@@ -173,7 +194,7 @@ export class FakeEngine implements Engine {
       numOutputTokens: limit * params.n,
       numCachedTokens: Math.min(1, promptIds.length),
     };
-    yield { kind: "done", usage };
+    yield { kind: "done", usage, queueMs: 2 };
   }
 
   /** Waits while held; throws when the request is cancelled, held or not. */
