@@ -26,7 +26,7 @@ interface EdgeState {
   readonly text: TextStage;
   readonly requests: RequestTable;
   readonly admission: ActorRef<AdmissionProtocol>;
-  /** The scheduler that takes requests; 0 before the first. */
+  /** The scheduler that takes requests; 0 while there is none. */
   epoch: number;
   isDraining: boolean;
   onClosed: (() => void) | null;
@@ -47,6 +47,7 @@ export default defineActor<EdgeProtocol, EdgeArgs, EdgeState>({
     generate,
     async schedulerReady(state, { epoch }, ctx) {
       state.epoch = epoch;
+      ctx.watch(SCHEDULER);
       for (const request of state.requests.all) if (request.isActive) await submit(state, request, ctx);
     },
     async stepDone(state, { epoch, output, stepMs }, ctx) {
@@ -62,6 +63,9 @@ export default defineActor<EdgeProtocol, EdgeArgs, EdgeState>({
     cut(state) {
       failAll(state, new TroupeError("not_ready", "The server stopped before this request had ended."));
     },
+  },
+  onDown(state, { ref, incarnation }) {
+    if (ref.actor === SCHEDULER.actor && incarnation === state.epoch) state.epoch = 0;
   },
   onStop(state, reason) {
     const cause = reason.kind === "crash" ? reason.error : undefined;
@@ -115,7 +119,9 @@ async function open(
   return request;
 }
 
-async function submit({ admission }: EdgeState, request: ActiveRequest, ctx: Context): Promise<void> {
+async function submit({ admission, epoch }: EdgeState, request: ActiveRequest, ctx: Context): Promise<void> {
+  // the newcomer itself and the scheduler's announcement may both come here
+  if (!request.claimSubmission(epoch)) return;
   try {
     await ctx.ask(admission, "submit", request.engineRequest());
     for (const index of request.finishedAnswers)

@@ -68,6 +68,7 @@ export class ActiveRequest {
   #isPromptShown = false;
   #wasAdmitted = false;
   #isComplete = false;
+  #submittedTo = 0;
 
   constructor(options: ActiveRequestOptions) {
     this.#options = options;
@@ -125,6 +126,13 @@ export class ActiveRequest {
   /** Where the text of answer `index` stands. */
   outputOf(index: number): OutputState | null {
     return this.#answers[index]?.output ?? null;
+  }
+
+  /** Whether the caller is the first to submit to the scheduler of that epoch; each gets the request once. */
+  claimSubmission(epoch: number): boolean {
+    if (this.#submittedTo === epoch) return false;
+    this.#submittedTo = epoch;
+    return true;
   }
 
   /** A scheduler took it in. Whatever happens from now on, it is never refused for lack of room. */

@@ -96,6 +96,14 @@ test("a resubmission carries the tokens so far, the same seed, and no prompt log
   assert.deepEqual(request.finishedAnswers, [0]);
 });
 
+test("each scheduler gets the request once, whoever comes first", () => {
+  const { request } = fixture();
+  assert.deepEqual(
+    [1, 1, 2, 2].map((epoch) => request.claimSubmission(epoch)),
+    [true, false, true, false],
+  );
+});
+
 test("best_of shows nothing until all have ended, then the best by mean log-probability, renumbered", async () => {
   const { request } = fixture({ n: 2, bestOf: 3 });
   request.showPrompt(null);
