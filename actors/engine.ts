@@ -3,8 +3,10 @@
  */
 import type { TroupeConfig } from "../src/config/config.ts";
 import { TroupeError, toTroupeError } from "../src/errors/troupe-error.ts";
+import { readPageMap } from "../src/kv/page-map.ts";
 import type {
   Engine,
+  EngineSnapshot,
   EngineStatus,
   GenerateRequest,
   GenerationEvent,
@@ -13,8 +15,9 @@ import type {
 import type { SystemInspection } from "../src/runtime/actor-events.ts";
 import type { ActorSystem } from "../src/runtime/actor-system.ts";
 import { readStatus } from "../src/scheduling/status-board.ts";
+import { readStepTimes } from "../src/scheduling/step-times.ts";
 import { CAST, ENGINE } from "./cast.ts";
-import { EDGE, isCastActor, KV_STORE, TOKENIZER_POOL } from "./messages.ts";
+import { EDGE, type EngineMemory, isCastActor, KV_STORE, TOKENIZER_POOL } from "./messages.ts";
 import { type StartEngineOptions, type StartedCast, startCast } from "./start-cast.ts";
 
 /**
@@ -40,24 +43,24 @@ export class CastEngine implements Engine {
   readonly info: ModelInfo;
   readonly #system: ActorSystem;
   readonly #stopCast: () => Promise<void>;
-  #board: SharedArrayBuffer;
+  #memory: EngineMemory;
   #state: EngineStatus["state"] = "ready";
   #numRestarts = 0;
   #failure: TroupeError | null = null;
   #stopped: Promise<void> | null = null;
   readonly #listeners: (() => void)[] = [];
 
-  private constructor({ system, info, stop }: StartedCast, board: SharedArrayBuffer) {
+  private constructor({ system, info, stop }: StartedCast, memory: EngineMemory) {
     this.info = info;
     this.#system = system;
     this.#stopCast = stop;
-    this.#board = board;
+    this.#memory = memory;
     this.#followRestarts();
   }
 
   static async attach(started: StartedCast): Promise<CastEngine> {
-    const { status } = await started.system.ask(KV_STORE, "attach", null);
-    return new CastEngine(started, status);
+    const memory = await started.system.ask(KV_STORE, "attach", null);
+    return new CastEngine(started, memory);
   }
 
   async *generate(
@@ -84,13 +87,18 @@ export class CastEngine implements Engine {
   }
 
   status(): EngineStatus {
-    const { numRunning, numWaiting, numPages, numFreePages, ...counters } = readStatus(this.#board);
+    const { numRunning, numWaiting, numPages, numFreePages, ...counters } = readStatus(this.#memory.status);
     const gauges = { numRunning, numWaiting, numPages, numFreePages };
     return { state: this.#state, ...gauges, counters: { ...counters, restarts: this.#numRestarts } };
   }
 
   inspect(): SystemInspection {
     return this.#system.inspect();
+  }
+
+  snapshot(): EngineSnapshot {
+    const { stepTimes, pageMap } = this.#memory;
+    return { pages: readPageMap(pageMap), steps: readStepTimes(stepTimes) };
   }
 
   stop(options: { readonly drainMs?: number } = {}): Promise<void> {
@@ -150,7 +158,7 @@ export class CastEngine implements Engine {
     this.#numRestarts++;
     try {
       // a restarted kv-store has fresh memory
-      this.#board = (await this.#system.ask(KV_STORE, "attach", null)).status;
+      this.#memory = await this.#system.ask(KV_STORE, "attach", null);
     } catch (error) {
       // it went down again; the next restart, or the end of restarts, decides
       if (!isGone(error)) throw error;

@@ -20,6 +20,7 @@ import type {
   StepOutput,
   StepResult,
 } from "../src/scheduling/step-plan.ts";
+import type { StepParts } from "../src/scheduling/step-times.ts";
 import type { TextParams } from "../src/text/output-stream.ts";
 import type { AdvanceItem, AdvanceResult, PreparedPrompt, TextModelInfo } from "../src/text/text-model.ts";
 
@@ -30,6 +31,10 @@ export interface EngineMemory {
   readonly logits: LogitsMemory;
   /** See status-board.ts. */
   readonly status: SharedArrayBuffer;
+  /** See step-times.ts. */
+  readonly stepTimes: SharedArrayBuffer;
+  /** See page-map.ts; all ranks have the same pages. */
+  readonly pageMap: SharedArrayBuffer;
 }
 
 /** Creates the shared memory and hands it out. */
@@ -45,7 +50,7 @@ export type SchedulerProtocol = {
   cancel: { message: { requestId: string; index: number | null } };
   pause: { message: { requestId: string } };
   resume: { message: { requestId: string } };
-  sampled: { message: { epoch: number; result: StepResult } };
+  sampled: { message: { epoch: number; result: StepResult; parts: StepParts } };
 };
 
 /** What the edge needs of whoever it submits to: the scheduler, or an actor that stands before it. */
@@ -60,7 +65,7 @@ export type ModelAgentProtocol = {
 export type SamplerProtocol = {
   plan: { message: { epoch: number; batch: SamplingBatch } };
   /** The logits of a step lie in shared memory. */
-  logits: { message: { epoch: number; step: number } };
+  logits: { message: { epoch: number; step: number; executeMs: number } };
 };
 
 /** Owns the client's side of every request. */

@@ -36,8 +36,10 @@ export default defineActor<ModelAgentProtocol, ModelAgentArgs, ModelAgentState>(
   },
   handlers: {
     execute({ rank, runner }, { epoch, batch }, ctx) {
+      const startMs = performance.now();
       runner.execute(batch);
-      if (rank === 0) ctx.tell(SAMPLER, "logits", { epoch, step: batch.step });
+      const executeMs = performance.now() - startMs;
+      if (rank === 0) ctx.tell(SAMPLER, "logits", { epoch, step: batch.step, executeMs });
     },
   },
   onStop: ({ runner }) => runner.release(),

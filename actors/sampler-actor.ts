@@ -5,7 +5,7 @@
 import { type ActorContext, defineActor } from "../src/runtime/actor-definition.ts";
 import { Sampler } from "../src/sampling/sampler.ts";
 import type { SamplingBatch } from "../src/scheduling/step-plan.ts";
-import { KV_STORE, SCHEDULER, type SamplerProtocol } from "./messages.ts";
+import { KV_STORE, type SamplerProtocol, SCHEDULER } from "./messages.ts";
 
 interface SamplerState {
   readonly logits: Float32Array;
@@ -13,8 +13,9 @@ interface SamplerState {
   epoch: number;
   sampler: Sampler;
   plan: SamplingBatch | null;
-  /** The step whose logits are in memory. */
+  /** The step whose logits are in memory, and how long they took. */
   computedStep: number;
+  executeMs: number;
 }
 
 type Context = ActorContext<SamplerProtocol, SamplerState>;
@@ -23,8 +24,15 @@ export default defineActor<SamplerProtocol, null, SamplerState>({
   async init(ctx) {
     const { logits } = await ctx.ask(KV_STORE, "attach", null);
     const { vocabSize, buffer } = logits;
-    const sampler = new Sampler({ vocabSize });
-    return { logits: new Float32Array(buffer), vocabSize, epoch: 0, sampler, plan: null, computedStep: 0 };
+    return {
+      logits: new Float32Array(buffer),
+      vocabSize,
+      epoch: 0,
+      sampler: new Sampler({ vocabSize }),
+      plan: null,
+      computedStep: 0,
+      executeMs: 0,
+    };
   },
   handlers: {
     plan(state, { epoch, batch }, ctx) {
@@ -33,10 +41,11 @@ export default defineActor<SamplerProtocol, null, SamplerState>({
       state.plan = batch;
       sampleWhenComplete(state, ctx);
     },
-    logits(state, { epoch, step }, ctx) {
+    logits(state, { epoch, step, executeMs }, ctx) {
       enterEpoch(state, epoch);
       if (epoch < state.epoch) return;
       state.computedStep = step;
+      state.executeMs = executeMs;
       sampleWhenComplete(state, ctx);
     },
   },
@@ -52,8 +61,11 @@ function enterEpoch(state: SamplerState, epoch: number): void {
 }
 
 function sampleWhenComplete(state: SamplerState, ctx: Context): void {
-  const { plan, epoch } = state;
+  const { plan, epoch, executeMs } = state;
   if (plan === null || plan.step !== state.computedStep) return;
   state.plan = null;
-  ctx.tell(SCHEDULER, "sampled", { epoch, result: state.sampler.run(plan, state.logits) });
+  const startMs = performance.now();
+  const result = state.sampler.run(plan, state.logits);
+  const parts = { executeMs, sampleMs: performance.now() - startMs };
+  ctx.tell(SCHEDULER, "sampled", { epoch, result, parts });
 }

@@ -8,6 +8,7 @@ import { KvCache, type KvCacheOptions } from "../src/kv/kv-cache.ts";
 import { type ActorContext, defineActor } from "../src/runtime/actor-definition.ts";
 import { Scheduler, type SchedulerOptions } from "../src/scheduling/scheduler.ts";
 import { StatusWriter } from "../src/scheduling/status-board.ts";
+import { StepTimesWriter } from "../src/scheduling/step-times.ts";
 import { EDGE, KV_STORE, modelAgent, SAMPLER, type SchedulerProtocol } from "./messages.ts";
 import { watchStep } from "./step-watchdog.ts";
 
@@ -22,27 +23,32 @@ export interface SchedulerArgs {
 interface SchedulerState {
   readonly scheduler: Scheduler;
   readonly status: StatusWriter;
+  readonly stepTimes: StepTimesWriter;
   readonly numRanks: number;
   readonly stepTimeoutMs: number;
   /** Of the step in flight; null when there is none. */
   watchdog: Timer | null;
+  /** Of the step in flight, or the last one. */
   stepStartMs: number;
+  numStepTokens: number;
 }
 
 type Context = ActorContext<SchedulerProtocol, SchedulerState>;
 
 export default defineActor<SchedulerProtocol, SchedulerArgs, SchedulerState>({
   async init(ctx, { options, kv, numRanks, stepTimeoutMs }) {
-    const { status } = await ctx.ask(KV_STORE, "attach", null);
+    const { status, stepTimes, pageMap } = await ctx.ask(KV_STORE, "attach", null);
     // after init, so that what the edge submits in answer finds this actor started
     ctx.after(0, () => void ctx.tell(EDGE, "schedulerReady", { epoch: ctx.incarnation }));
     return {
-      scheduler: new Scheduler(options, new KvCache(kv)),
+      scheduler: new Scheduler(options, new KvCache(kv, pageMap)),
       status: new StatusWriter(status),
+      stepTimes: new StepTimesWriter(stepTimes),
       numRanks,
       stepTimeoutMs,
       watchdog: null,
       stepStartMs: 0,
+      numStepTokens: 0,
     };
   },
   handlers: {
@@ -62,12 +68,14 @@ export default defineActor<SchedulerProtocol, SchedulerArgs, SchedulerState>({
       state.scheduler.resume(requestId);
       startStep(state, ctx);
     },
-    sampled(state, { epoch, result }, ctx) {
+    sampled(state, { epoch, result, parts }, ctx) {
       if (epoch !== ctx.incarnation) return;
       state.watchdog?.cancel();
       state.watchdog = null;
       const output = state.scheduler.commit(result);
-      ctx.tell(EDGE, "stepDone", { epoch, output, stepMs: ctx.clock.now() - state.stepStartMs });
+      const stepMs = ctx.clock.now() - state.stepStartMs;
+      ctx.tell(EDGE, "stepDone", { epoch, output, stepMs });
+      state.stepTimes.write({ ...parts, totalMs: stepMs, numTokens: state.numStepTokens });
       startStep(state, ctx);
     },
   },
@@ -75,11 +83,13 @@ export default defineActor<SchedulerProtocol, SchedulerArgs, SchedulerState>({
 
 function startStep(state: SchedulerState, ctx: Context): void {
   if (state.watchdog === null) {
+    const startMs = ctx.clock.now();
     const plan = state.scheduler.plan();
     if (plan !== null) {
       const { step } = plan.execution;
       state.watchdog = watchStep(ctx, step, state.stepTimeoutMs, () => state.scheduler.report());
-      state.stepStartMs = ctx.clock.now();
+      state.stepStartMs = startMs;
+      state.numStepTokens = plan.execution.tokenIds.length;
       const epoch = ctx.incarnation;
       for (let rank = 0; rank < state.numRanks; rank++)
         ctx.tell(modelAgent(rank), "execute", { epoch, batch: plan.execution });

@@ -3,10 +3,26 @@
 /** Starting an engine and talking to it. */
 export { startEngine } from "../actors/engine.ts";
 export type { StartEngineOptions } from "../actors/start-cast.ts";
+/** Configuration. */
+export type { TroupeConfig } from "./config/config.ts";
+export { loadConfig, parseConfig } from "./config/load-config.ts";
+/** Clocks, for tests of your own. */
+export { type Clock, systemClock } from "./core/clock.ts";
+export { ManualClock } from "./core/manual-clock.ts";
+/** Errors. */
+export { ERROR_CODES, type ErrorCode, type ErrorCodeInfo } from "./errors/error-codes.ts";
+export { TroupeError, type TroupeErrorOptions } from "./errors/troupe-error.ts";
+/** Actors of your own. */
+export { createActorSystem } from "./hosts/create-actor-system.ts";
+
+/** Compiling models. */
+export { compileModel } from "./model/compile/compile-model.ts";
+export { type CompiledModel, PRECISIONS, type Precision } from "./model/compiled-model.ts";
 export type {
   ChatMessage,
   Engine,
   EngineCounters,
+  EngineSnapshot,
   EngineStatus,
   GenerateRequest,
   GenerationEvent,
@@ -16,23 +32,6 @@ export type {
   Tokenized,
   Usage,
 } from "./protocol/engine.ts";
-export { createSamplingParams } from "./sampling/create-sampling-params.ts";
-export type { PositionLogprobs, SamplingParams, TokenLogprob } from "./sampling/sampling-params.ts";
-
-/** Configuration. */
-export type { TroupeConfig } from "./config/config.ts";
-export { loadConfig, parseConfig } from "./config/load-config.ts";
-
-/** Serving an engine over HTTP and WebSocket. */
-export { createLogger } from "./serving/logger.ts";
-export { createServer } from "./serving/create-server.ts";
-
-/** Compiling models. */
-export { compileModel } from "./model/compile/compile-model.ts";
-export { type CompiledModel, PRECISIONS, type Precision } from "./model/compiled-model.ts";
-
-/** Actors of your own. */
-export { createActorSystem } from "./hosts/create-actor-system.ts";
 export {
   type ActorContext,
   type ActorDefinition,
@@ -81,11 +80,8 @@ export {
   type TracedSend,
   type TracedSettling,
 } from "./runtime/trace-channels.ts";
-
-/** Errors. */
-export { ERROR_CODES, type ErrorCode, type ErrorCodeInfo } from "./errors/error-codes.ts";
-export { TroupeError, type TroupeErrorOptions } from "./errors/troupe-error.ts";
-
-/** Clocks, for tests of your own. */
-export { type Clock, systemClock } from "./core/clock.ts";
-export { ManualClock } from "./core/manual-clock.ts";
+export { createSamplingParams } from "./sampling/create-sampling-params.ts";
+export type { PositionLogprobs, SamplingParams, TokenLogprob } from "./sampling/sampling-params.ts";
+export { createServer } from "./serving/create-server.ts";
+/** Serving an engine over HTTP and WebSocket. */
+export { createLogger } from "./serving/logger.ts";

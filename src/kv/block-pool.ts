@@ -7,6 +7,7 @@
  */
 import { invariant } from "../errors/troupe-error.ts";
 import { PageList } from "./page-list.ts";
+import { createPageMap, pageStateOf } from "./page-map.ts";
 
 /** A page's number, 0 to numPages - 1. */
 export type PageNumber = number;
@@ -38,11 +39,21 @@ export class BlockPool {
   readonly #cached: PageList;
   readonly #leases = new Map<OwnerId, Set<PageNumber>>();
   readonly #onEvict: (page: PageNumber) => void;
+  readonly #map: Uint8Array; // [numPages], see page-map.ts
 
-  /** @param onEvict told of each cached page whose content is about to be lost */
-  constructor(numPages: number, onEvict: (page: PageNumber) => void = () => undefined) {
+  /**
+   * @param onEvict told of each cached page whose content is about to be lost
+   * @param map where to show what every page is; another pool may have written there before
+   */
+  constructor(
+    numPages: number,
+    onEvict: (page: PageNumber) => void = () => undefined,
+    map?: SharedArrayBuffer,
+  ) {
     invariant(Number.isSafeInteger(numPages) && numPages > 0, `a pool of ${numPages} pages`);
     this.numPages = numPages;
+    this.#map = new Uint8Array(map ?? createPageMap(numPages)).fill(0);
+    invariant(this.#map.length === numPages, `a map of ${this.#map.length} pages for a pool of ${numPages}`);
     this.#refCounts = new Int32Array(numPages);
     this.#isMarked = new Uint8Array(numPages);
     // descending, so that a fresh pool hands out 0, 1, 2, ...: consecutive pages can be read without a gather
@@ -118,14 +129,19 @@ export class BlockPool {
     if (pages.size === 0) this.#leases.set(owner, pages);
     invariant(!pages.has(page), `owner ${owner} already holds page ${page}`);
     pages.add(page);
-    this.#refCounts[page]!++;
+    this.#show(page, ++this.#refCounts[page]!);
   }
 
   #unreference(page: PageNumber): void {
     const count = --this.#refCounts[page]!;
+    this.#show(page, count);
     if (count > 0) return;
     if (this.#isMarked[page] === 1) this.#cached.pushBack(page);
     else this.#unused[this.#numUnused++] = page;
+  }
+
+  #show(page: PageNumber, refCount: number): void {
+    this.#map[page] = pageStateOf(refCount, this.#isMarked[page] === 1);
   }
 
   #evict(): PageNumber {

@@ -42,13 +42,14 @@ export class KvCache {
   readonly #pool: BlockPool;
   readonly #prefixes: PrefixCache;
 
-  constructor(options: KvCacheOptions) {
+  /** @param pageMap where to show what every page is (page-map.ts) */
+  constructor(options: KvCacheOptions, pageMap?: SharedArrayBuffer) {
     invariant(Number.isSafeInteger(options.pageSize) && options.pageSize > 0, "pageSize is at least 1");
     this.numPages = options.numPages;
     this.pageSize = options.pageSize;
     this.hasPrefixCache = options.prefixCache;
     this.#prefixes = new PrefixCache(options.pageSize);
-    this.#pool = new BlockPool(options.numPages, (page) => this.#prefixes.forget(page));
+    this.#pool = new BlockPool(options.numPages, (page) => this.#prefixes.forget(page), pageMap);
   }
 
   /** Pages that a sequence could get now; what the prefix cache keeps counts as free. */

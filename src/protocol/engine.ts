@@ -5,6 +5,7 @@
 import type { SystemInspection } from "../runtime/actor-events.ts";
 import type { PositionLogprobs, SamplingParams } from "../sampling/sampling-params.ts";
 import type { FinishReason } from "../scheduling/step-plan.ts";
+import type { StepTime } from "../scheduling/step-times.ts";
 
 /** A turn of a conversation, as the model's chat template wants it. */
 export interface ChatMessage {
@@ -143,6 +144,14 @@ export interface EngineCounters {
   readonly restarts: number;
 }
 
+/** A closer look than {@link EngineStatus}: page by page and step by step. */
+export interface EngineSnapshot {
+  /** [numPages], each an index into PAGE_STATES (src/kv/page-map.ts): free, cached, used, shared. */
+  readonly pages: Uint8Array;
+  /** The last steps, oldest first. */
+  readonly steps: readonly StepTime[];
+}
+
 /** The result of {@link Engine.tokenize}. */
 export interface Tokenized {
   readonly ids: readonly number[];
@@ -169,6 +178,8 @@ export interface Engine {
   status(): EngineStatus;
   /** Every actor with its mailbox and its work so far; reading it disturbs none. */
   inspect(): SystemInspection;
+  /** Reads shared memory and copies a byte for each page; no actor notices. */
+  snapshot(): EngineSnapshot;
   /** Stops intake, lets running requests end until the deadline, cuts the rest, parks and ends every actor. */
   stop(options?: { readonly drainMs?: number }): Promise<void>;
 }

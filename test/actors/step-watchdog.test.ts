@@ -1,7 +1,6 @@
 /** The real scheduler actor among stand-ins for the others, all on one thread and one clock of the test's. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { SchedulerArgs } from "../../actors/scheduler-actor.ts";
 import {
   EDGE,
   KV_STORE,
@@ -10,11 +9,14 @@ import {
   SAMPLER,
   SCHEDULER,
 } from "../../actors/messages.ts";
+import type { SchedulerArgs } from "../../actors/scheduler-actor.ts";
 import { ManualClock } from "../../src/core/manual-clock.ts";
 import { createActorSystem } from "../../src/hosts/create-actor-system.ts";
+import { createPageMap } from "../../src/kv/page-map.ts";
 import { defineActor } from "../../src/runtime/actor-definition.ts";
 import type { LogRecord, Protocol } from "../../src/runtime/actor-types.ts";
 import { createStatusBoard } from "../../src/scheduling/status-board.ts";
+import { createStepTimes } from "../../src/scheduling/step-times.ts";
 import { nextEvent } from "../runtime/runtime-harness.ts";
 import { params } from "./test-engine.ts";
 
@@ -52,6 +54,8 @@ const kvStore = defineActor<KvStoreProtocol, null, null>({
       kv: [],
       logits: { buffer: new SharedArrayBuffer(4), maxRows: 1, vocabSize: 1 },
       status: createStatusBoard(),
+      stepTimes: createStepTimes(),
+      pageMap: createPageMap(16),
     }),
   },
 });

@@ -172,6 +172,7 @@ function fakeEngine(
     inspect: () => {
       throw new TroupeError("unsupported", "The fake engine has no actors.");
     },
+    snapshot: () => ({ pages: new Uint8Array(0), steps: [] }),
     stop: async ({ drainMs } = {}) => void events.push(`stop ${drainMs}`),
   };
 }

@@ -8,6 +8,7 @@ import { TroupeError } from "../../src/errors/troupe-error.ts";
 import type {
   Engine,
   EngineCounters,
+  EngineSnapshot,
   EngineStatus,
   GenerateRequest,
   GenerationEvent,
@@ -73,6 +74,9 @@ export class FakeEngine implements Engine {
   /** Events handed over so far, all requests together. */
   numPulled = 0;
   numLive = 0;
+  /** What `snapshot` shows. */
+  pages = new Uint8Array(100);
+  steps: EngineSnapshot["steps"] = [];
   readonly #events = new EventEmitter();
   #held: Promise<void> | null = null;
   #release: (() => void) | null = null;
@@ -150,6 +154,10 @@ export class FakeEngine implements Engine {
     const counts = { incarnation: 2, numRestarts: 1, numHandled: 5, numActive: 0, busyMs: 250 };
     const [state, numDeadLetters] = ["running", NO_DEAD_LETTERS] as const;
     return { state, actors: [{ ...actor, ...counts }], numDeadLetters, numPendingCalls: 0 };
+  }
+
+  snapshot(): EngineSnapshot {
+    return { pages: this.pages.slice(), steps: this.steps };
   }
 
   stop(): Promise<void> {
