@@ -2,7 +2,7 @@
 import { availableParallelism } from "node:os";
 import type { EngineConfig } from "../src/config/config.ts";
 import { TroupeError } from "../src/errors/troupe-error.ts";
-import { type KvLayout, numPagesWithin } from "../src/kv/kv-memory.ts";
+import { type KvLayout, type KvPageShape, numPagesWithin } from "../src/kv/kv-memory.ts";
 import type { CompiledModel } from "../src/model/compiled-model.ts";
 
 /** See {@link engineSizes}. */
@@ -19,8 +19,7 @@ const MIN_LOGIT_ROWS = 64;
 
 /** @throws TroupeError `invalid_config` when the pages cannot hold one sequence of engine.maxModelLen */
 export function engineSizes(config: EngineConfig, model: CompiledModel): EngineSizes {
-  const pageShape = { ...rankShape(model), pageSize: config.pageSize };
-  const numPages = config.numPages ?? numPagesWithin(pageShape, config.kvCacheMb * 2 ** 20);
+  const numPages = config.numPages ?? numPagesWithin(pageShape(model, config), config.kvCacheMb * 2 ** 20);
   return {
     numPages,
     maxModelLen: maxModelLen(config, model, numPages * config.pageSize),
@@ -31,15 +30,14 @@ export function engineSizes(config: EngineConfig, model: CompiledModel): EngineS
 
 /** The layout of one rank's pages. */
 export function kvLayout(model: CompiledModel, config: EngineConfig, numPages: number): KvLayout {
-  return { ...rankShape(model), pageSize: config.pageSize, numPages };
+  return { ...pageShape(model, config), numPages };
 }
 
-function rankShape({
-  numLayers,
-  numKvHeads,
-  headDim,
-}: CompiledModel): Omit<KvLayout, "pageSize" | "numPages"> {
-  return { numLayers, numKvHeads, headDim };
+function pageShape(
+  { numLayers, numKvHeads, headDim }: CompiledModel,
+  { pageSize, kvDtype }: EngineConfig,
+): KvPageShape {
+  return { numLayers, numKvHeads, headDim, pageSize, kvDtype };
 }
 
 function maxModelLen(config: EngineConfig, model: CompiledModel, poolTokens: number): number {

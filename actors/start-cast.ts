@@ -120,6 +120,7 @@ async function describe(
     names: servedNames.length > 0 ? servedNames : [basename(folder.dir)],
     architecture: model.architecture,
     precision: model.precision,
+    kvDtype: config.engine.kvDtype,
     maxModelLen,
     vocabSize: model.vocabSize,
     hasTokenizer: text !== null,

@@ -1,13 +1,14 @@
 /**
  * Step times of the model runner alone: no scheduler, no sampler, random weights in the shape of TinyLlama-1.1B.
  *
- *     node bench/runner.ts --precision w8 --threads 2 --layers 22 --json results.json
+ *     node bench/runner.ts --precision w8 --kv f16 --threads 2 --layers 22 --json results.json
  */
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { cpus, tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { createModelRunner, type ModelRunner } from "../src/execution/model-runner.ts";
+import { KV_DTYPES } from "../src/kv/forms/kv-form.ts";
 import { createKvMemory } from "../src/kv/kv-memory.ts";
 import { createLogitsMemory } from "../src/kv/logits-memory.ts";
 import { compileModel } from "../src/model/compile/compile-model.ts";
@@ -36,6 +37,7 @@ interface Result {
 const { values: flags } = parseArgs({
   options: {
     precision: { type: "string", default: "w8" },
+    kv: { type: "string", default: "f32" },
     threads: { type: "string", default: "2" },
     layers: { type: "string", default: String(TINY_LLAMA.numLayers) },
     json: { type: "string" },
@@ -99,13 +101,14 @@ function measure(runner: ModelRunner, one: Case): Result {
 const folder = mkdtempSync(join(tmpdir(), "troupe-bench-"));
 try {
   const precision = PRECISIONS.find((name) => name === flags.precision) ?? "w8";
+  const kvDtype = KV_DTYPES.find((name) => name === flags.kv) ?? "f32";
   const modelDir = join(folder, "model");
   writeRandomCheckpoint(modelDir, { ...TINY_LLAMA, numLayers: Number(flags.layers) });
   const { dir, model } = await compileModel({ modelDir, precision, cacheDir: join(folder, "cache") });
   const runner = createModelRunner({
     compiledDir: dir,
     model,
-    kv: createKvMemory({ ...model, pageSize: PAGE_SIZE, numPages: NUM_PAGES }),
+    kv: createKvMemory({ ...model, kvDtype, pageSize: PAGE_SIZE, numPages: NUM_PAGES }),
     logits: createLogitsMemory(MAX_STREAMS, model.vocabSize),
     numThreads: Number(flags.threads),
     maxNumBatchedTokens: 512,
@@ -116,7 +119,7 @@ try {
   runner.release();
   const machine = { cpu: cpus()[0]?.model, node: process.version };
   console.log(
-    `${machine.cpu}, Node ${machine.node}, ${precision}, ${flags.threads} threads, ${model.numLayers} layers, ${rssMb} MB`,
+    `${machine.cpu}, Node ${machine.node}, ${precision}, KV ${kvDtype}, ${flags.threads} threads, ${model.numLayers} layers, ${rssMb} MB`,
   );
   console.table(
     results.map(({ name, p50Ms, maxMs, tokensPerSecond }) => ({
@@ -127,7 +130,15 @@ try {
     })),
   );
   if (flags.json !== undefined) {
-    const report = { machine, precision, threads: flags.threads, layers: model.numLayers, rssMb, results };
+    const report = {
+      machine,
+      precision,
+      kvDtype,
+      threads: flags.threads,
+      layers: model.numLayers,
+      rssMb,
+      results,
+    };
     writeFileSync(flags.json, `${JSON.stringify(report, null, 2)}\n`);
   }
 } finally {

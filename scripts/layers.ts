@@ -32,7 +32,7 @@ const everything = [...belowActors, "actors", "src/index.ts"];
 export const UNITS: readonly Unit[] = [
   { path: "src/errors", values: [], types: [] },
   { path: "src/core", values: ["src/errors"], types: [] },
-  { path: "src/config", values: ground, types: ["src/model"] },
+  { path: "src/config", values: ground, types: ["src/kv", "src/model"] },
   ...pure.map((path) => ({ path, values: [...ground, "src/config"], types: pure })),
   ...outer.map((path) => ({ path, values: [...ground, "src/config", ...pure], types: [] })),
   { path: "actors", values: belowActors, types: [] },

@@ -6,6 +6,7 @@ export type { StartEngineOptions } from "../actors/start-cast.ts";
 /** Configuration. */
 export type { TroupeConfig } from "./config/config.ts";
 export { loadConfig, parseConfig } from "./config/load-config.ts";
+export { PRECISION_NAMES, type PrecisionName } from "./config/precision-names.ts";
 /** Clocks, for tests of your own. */
 export { type Clock, systemClock } from "./core/clock.ts";
 export { ManualClock } from "./core/manual-clock.ts";
@@ -14,6 +15,7 @@ export { ERROR_CODES, type ErrorCode, type ErrorCodeInfo } from "./errors/error-
 export { TroupeError, type TroupeErrorOptions } from "./errors/troupe-error.ts";
 /** Actors of your own. */
 export { createActorSystem } from "./hosts/create-actor-system.ts";
+export { KV_DTYPES, type KvDtype } from "./kv/forms/kv-form.ts";
 
 /** Compiling models. */
 export { compileModel } from "./model/compile/compile-model.ts";

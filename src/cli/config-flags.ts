@@ -1,6 +1,8 @@
 /** Flags that set configuration keys, as a table, and the configuration that flags, file and defaults give together. */
 import type { TroupeConfig } from "../config/config.ts";
 import { loadConfig, type PartialConfig } from "../config/load-config.ts";
+import { precisionNames } from "../config/precision-names.ts";
+import { KV_DTYPES } from "../kv/forms/kv-form.ts";
 import { TroupeError } from "../errors/troupe-error.ts";
 import type { CliContext } from "./cli-context.ts";
 import type { FlagSpec } from "./command-spec.ts";
@@ -36,8 +38,8 @@ const MODEL_FLAGS: readonly ConfigFlag[] = [
     flags: "-p, --precision <name>",
     key: "model.precision",
     kind: "text",
-    choices: ["fp32", "w8", "w4"],
-    description: "how weights are stored and multiplied; default fp32",
+    choices: precisionNames,
+    description: "how weights are stored and multiplied; default fp32; names from bf16 on choose --kv too",
   }),
   model({
     flags: "--cache-dir <folder>",
@@ -77,6 +79,13 @@ const ENGINE_FLAGS: readonly ConfigFlag[] = [
     key: "engine.kvCacheMb",
     kind: "number",
     description: "memory for keys and values in MiB; default 256",
+  }),
+  engine({
+    flags: "--kv <type>",
+    key: "engine.kvDtype",
+    kind: "text",
+    choices: KV_DTYPES,
+    description: "how keys and values are kept; default f32, or what --precision chooses",
   }),
   engine({
     flags: "--threads <n>",

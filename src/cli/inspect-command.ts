@@ -47,6 +47,10 @@ function sizeRows(sizes: ModelSizes): readonly (readonly [string, string])[] {
   const weights = Object.entries(sizes.precisionBytes).map(
     ([precision, size]) => `${precision} ${byteText(size)}`,
   );
+  const byType = (numTokens: number): string =>
+    Object.entries(kvBytesPerToken)
+      .map(([kvDtype, size]) => `${kvDtype} ${byteText(size * numTokens)}`)
+      .join(", ");
   return [
     ["Parameters", countText(sizes.numParameters)],
     ["Layers", `${sizes.numLayers}, hidden size ${sizes.hiddenSize}`],
@@ -54,9 +58,7 @@ function sizeRows(sizes: ModelSizes): readonly (readonly [string, string])[] {
     ["Vocabulary", `${sizes.vocabSize} tokens`],
     ["Context", `${maxPositions} tokens`],
     ["Weights, compiled", weights.join(", ")],
-    [
-      "KV per token",
-      `${byteText(kvBytesPerToken)} (${byteText(kvBytesPerToken * maxPositions)} for a full context)`,
-    ],
+    ["KV per token", byType(1)],
+    ["KV, full context", byType(maxPositions)],
   ];
 }

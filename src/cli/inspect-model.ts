@@ -2,6 +2,7 @@
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { TroupeError } from "../errors/troupe-error.ts";
+import type { KvDtype } from "../kv/forms/kv-form.ts";
 import { kvPageBytes } from "../kv/kv-memory.ts";
 import { describeModel } from "../model/architectures/registry.ts";
 import { buildSegments } from "../model/compile/segments.ts";
@@ -57,6 +58,8 @@ async function sizesOf(folder: ModelFolder): Promise<ModelSizes> {
       0,
     );
   const { hiddenSize, numHeads, numKvHeads, headDim, vocabSize, maxPositions, layers } = decoder;
+  const kvBytes = (kvDtype: KvDtype): number =>
+    kvPageBytes({ numLayers: layers.length, numKvHeads, headDim, pageSize: 1, kvDtype });
   return {
     numParameters: countParameters(decoder),
     numLayers: layers.length,
@@ -67,7 +70,7 @@ async function sizesOf(folder: ModelFolder): Promise<ModelSizes> {
     vocabSize,
     maxPositions,
     precisionBytes: { fp32: weightBytes("fp32"), w8: weightBytes("w8"), w4: weightBytes("w4") },
-    kvBytesPerToken: kvPageBytes({ numLayers: layers.length, numKvHeads, headDim, pageSize: 1 }),
+    kvBytesPerToken: { f32: kvBytes("f32"), f16: kvBytes("f16"), int8: kvBytes("int8") },
   };
 }
 

@@ -99,13 +99,13 @@ async function say(context: CliContext, config: TroupeConfig, text: string): Pro
 function announcement(config: TroupeConfig, info: ModelInfo, url: string, version: string): string {
   const http = `${url}/v1`;
   const webSocket = `${url.replace(/^http/, "ws")}/v1/stream`;
-  const { names, architecture, precision, maxModelLen } = info;
+  const { names, architecture, precision, kvDtype, maxModelLen } = info;
   if (config.log.level === "silent") return "";
   if (config.log.format === "json") {
-    return `${JSON.stringify({ msg: "serving", http, webSocket, models: names, architecture, precision, maxModelLen })}\n`;
+    return `${JSON.stringify({ msg: "serving", http, webSocket, models: names, architecture, precision, kvDtype, maxModelLen })}\n`;
   }
   return `
-Troupe ${version} serves ${names.join(", ")} (${architecture}, ${precision}, context ${maxModelLen} tokens)
+Troupe ${version} serves ${names.join(", ")} (${architecture}, ${precision}, KV ${kvDtype}, context ${maxModelLen} tokens)
 
   HTTP       ${http}
   WebSocket  ${webSocket}

@@ -1,5 +1,6 @@
 /** What the commands need from the rest of Troupe, as interfaces: real-services.ts gives the real ones, tests give their own. */
 import type { TroupeConfig } from "../config/config.ts";
+import type { KvDtype } from "../kv/forms/kv-form.ts";
 import type { Precision } from "../model/compiled-model.ts";
 import type { Engine } from "../protocol/engine.ts";
 
@@ -64,8 +65,8 @@ export interface ModelSizes {
   readonly maxPositions: number;
   /** Bytes of the weights as compiled, by precision. */
   readonly precisionBytes: Readonly<Record<Precision, number>>;
-  /** Bytes of keys and values for one token, all layers. */
-  readonly kvBytesPerToken: number;
+  /** Bytes of keys and values for one token, all layers, by element type. */
+  readonly kvBytesPerToken: Readonly<Record<KvDtype, number>>;
 }
 
 /** The rest of Troupe. Every method rejects with a TroupeError. */

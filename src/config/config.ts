@@ -2,6 +2,7 @@
  * The whole configuration as a type. YAML files, flags and programs all give (parts of) this object; schema.ts checks
  * ranges and fills in defaults, so everything below reads plain frozen values.
  */
+import type { KvDtype } from "../kv/forms/kv-form.ts";
 import type { Precision } from "../model/compiled-model.ts";
 
 /** Which model, and how it is compiled. */
@@ -33,6 +34,8 @@ export interface EngineConfig {
   readonly numPages: number | null;
   /** MiB for the KV pool when numPages is null. */
   readonly kvCacheMb: number;
+  /** Element type of keys and values in pages. */
+  readonly kvDtype: KvDtype;
   readonly prefixCache: boolean;
   readonly policy: "continuous" | "static";
   /** Threads of ONNX Runtime in the model-agent; null is the number of physical cores. */

@@ -32,6 +32,7 @@ export function defaultConfig(): TroupeConfig {
       pageSize: 16,
       numPages: null,
       kvCacheMb: 256,
+      kvDtype: "f32",
       prefixCache: true,
       policy: "continuous",
       threads: null,

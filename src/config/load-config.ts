@@ -3,14 +3,22 @@ import { homedir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { parse } from "../core/schema.ts";
 import { TroupeError } from "../errors/troupe-error.ts";
-import type { TroupeConfig } from "./config.ts";
+import type { KvDtype } from "../kv/forms/kv-form.ts";
+import type { EngineConfig, ModelConfig, TroupeConfig } from "./config.ts";
+import type { PrecisionName } from "./precision-names.ts";
 import { configKeys, configSchema } from "./schema.ts";
 import { readYamlFile } from "./yaml-file.ts";
 
+/** A configuration as it may be given: with names, or null, where the checked form has what they stand for. */
+interface GivenConfig extends Omit<TroupeConfig, "model" | "engine"> {
+  readonly model: Omit<ModelConfig, "precision"> & { readonly precision: PrecisionName };
+  readonly engine: Omit<EngineConfig, "kvDtype"> & { readonly kvDtype: KvDtype | null };
+}
+
 /** A configuration with any section and any key left out. */
 export type PartialConfig = {
-  readonly [Section in keyof TroupeConfig]?:
-    | { readonly [Key in keyof TroupeConfig[Section]]?: TroupeConfig[Section][Key] | undefined }
+  readonly [Section in keyof GivenConfig]?:
+    | { readonly [Key in keyof GivenConfig[Section]]?: GivenConfig[Section][Key] | undefined }
     | undefined;
 };
 

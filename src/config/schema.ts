@@ -1,10 +1,11 @@
 /** Ranges, defaults and cross-checks of every configuration key. What passes here needs no further checks below. */
 import { z } from "../core/schema.ts";
-import type { Precision } from "../model/compiled-model.ts";
+import type { KvDtype } from "../kv/forms/kv-form.ts";
 import type { LogConfig, TroupeConfig } from "./config.ts";
 import { defaultConfig } from "./defaults.ts";
+import { PRECISION_NAMES, precisionNames } from "./precision-names.ts";
 
-const precisions = ["fp32", "w8", "w4"] as const satisfies readonly Precision[];
+const kvDtypes = ["f32", "f16", "int8"] as const satisfies readonly KvDtype[];
 const levels = [
   "fatal",
   "error",
@@ -31,7 +32,7 @@ export function configKeys() {
       .strictObject({
         path: name.default(model.path),
         servedNames: z.array(name).max(64).readonly().default(model.servedNames),
-        precision: z.enum(precisions).default(model.precision),
+        precision: z.enum(precisionNames).default(model.precision),
         cacheDir: name.nullable().default(model.cacheDir),
         skipTokenizerInit: z.boolean().default(model.skipTokenizerInit),
       })
@@ -51,6 +52,8 @@ export function configKeys() {
           .default(engine.pageSize),
         numPages: wholeNumber(1, 16_777_216).nullable().default(engine.numPages),
         kvCacheMb: wholeNumber(1, 16_777_216).default(engine.kvCacheMb),
+        // Null takes what model.precision stands for.
+        kvDtype: z.enum(kvDtypes).nullable().default(null),
         prefixCache: z.boolean().default(engine.prefixCache),
         policy: z.enum(["continuous", "static"]).default(engine.policy),
         threads: wholeNumber(1, 1024).nullable().default(engine.threads),
@@ -89,8 +92,19 @@ export function configKeys() {
   });
 }
 
-/** {@link configKeys} and the checks that need two keys at once. */
+/** {@link configKeys}, the checks that need two keys at once, and what a name of `model.precision` stands for. */
 export function configSchema(): z.ZodType<TroupeConfig> {
+  return checkedKeys().transform(({ model, engine, ...sections }) => {
+    const { precision, kvDtype } = PRECISION_NAMES[model.precision];
+    return {
+      ...sections,
+      model: { ...model, precision },
+      engine: { ...engine, kvDtype: engine.kvDtype ?? kvDtype },
+    };
+  });
+}
+
+function checkedKeys() {
   return configKeys().superRefine((config, context) => {
     const { engine, model } = config;
     const problem = (path: string[], message: string): void => {

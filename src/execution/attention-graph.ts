@@ -7,9 +7,11 @@
  *   - one thread computes one head's product (see attention-plan.ts),
  *   - no product takes the one-row path of its own (see multiply).
  */
+import type { KvDtype } from "../kv/forms/kv-form.ts";
 import type { AttentionSpec } from "../model/compiled-model.ts";
 import { float } from "../model/onnx/attribute-proto.ts";
 import { GraphBuilder, type Value } from "../model/onnx/graph-builder.ts";
+import { type GatheredRows, gatherRows } from "./page-inputs.ts";
 
 /** The heads of one rank and the pages they lie in. */
 export interface AttentionShape {
@@ -35,7 +37,7 @@ export function keyQuantum(headDim: number): number {
  * S queries, with T = B (each batch its own table) or T = 1 (all share one); KV, G, D as usual with KV * G query heads.
  *
  *     q      float32 [B, S, KV, G, D]
- *     keys   float32 [KV, pages, pageSize * D]     values likewise
+ *     keys   pages of the pool, see page-inputs.ts     values likewise
  *     table  int32   [T, n]
  *     mask   float32 [B, S, 1, L]   0 or MASKED, added to the scores; with ALiBi the distance key - query (<= 0) for 0
  *     scoreDims int64 [5]           KV, B, S, G, L
@@ -44,13 +46,15 @@ export function keyQuantum(headDim: number): number {
 export function buildAttentionGraph(
   shape: AttentionShape,
   spec: Pick<AttentionSpec, "scale" | "softcap" | "alibiSlopes">,
+  kvDtype: KvDtype,
 ): Uint8Array<ArrayBuffer> {
-  const { numKvHeads: KV, headDim: D, pageSize } = shape;
+  const { numKvHeads: KV, headDim: D } = shape;
   const G = shape.numHeads / KV;
   const g = new GraphBuilder("attention");
   const q = g.input("q", "float32", ["B", "S", KV, G, D]);
-  const keys = gatherPages(g, shape, g.input("keys", "float32", [KV, "pages", pageSize * D]));
-  const values = gatherPages(g, shape, g.input("values", "float32", [KV, "pages", pageSize * D]), keys.table);
+  const table = g.input("table", "int32", ["T", "n"]);
+  const keys = gatherRows(g, shape, kvDtype, "keys", table);
+  const values = gatherRows(g, shape, kvDtype, "values", table);
   const mask = g.input("mask", "float32", ["B", "S", 1, "L"]);
   const scoreDims = g.input("scoreDims", "int64", [5]);
 
@@ -58,37 +62,36 @@ export function buildAttentionGraph(
     g.node("Transpose", [q], { perm: [2, 0, 1, 3, 4] }),
     g.int64s([0, 0, -1, D]),
   ]);
-  const flat = scores(g, queries, keys.rows, spec); // [KV, B, S*G, L]
+  const flat = scores(g, queries, keys, spec); // [KV, B, S*G, L]
   const biased = addMask(g, g.node("Reshape", [flat, scoreDims]), mask, shape, spec.alibiSlopes); // [KV, B, S, G, L]
   const weights = g.node("Softmax", [biased], { axis: -1 });
-  const mixed = multiply(g, g.node("Reshape", [weights, g.node("Shape", [flat])]), values.rows, 1, {});
+  const flatWeights = g.node("Reshape", [weights, g.node("Shape", [flat])]); // [KV, B, S*G, L]
+  const mixed = multiply(g, scaleColumns(g, flatWeights, values), values.rows, 1, {});
   const perQuery = g.node("Reshape", [mixed, g.int64s([0, 0, -1, G, D])]); // [KV, B, S, G, D]
   const att = g.node("Transpose", [perQuery], { perm: [1, 2, 0, 3, 4] });
   g.output("att", att, "float32", ["B", "S", KV, G, D]);
   return g.build();
 }
 
-/** Pages of a pool through the block table: [KV, T, L, D]. */
-function gatherPages(
-  g: GraphBuilder,
-  shape: AttentionShape,
-  pool: Value,
-  table: Value = g.input("table", "int32", ["T", "n"]),
-): { readonly rows: Value; readonly table: Value } {
-  const pages = g.node("Gather", [pool, table], { axis: 1 }); // [KV, T, n, pageSize * D]
-  return { rows: g.node("Reshape", [pages, g.int64s([0, 0, -1, shape.headDim])]), table };
-}
-
 /** Scaled and capped products of queries [KV, B, S*G, D] and keys [KV, T, L, D]: [KV, B, S*G, L]. */
 function scores(
   g: GraphBuilder,
   queries: Value,
-  keys: Value,
+  keys: GatheredRows,
   spec: Pick<AttentionSpec, "scale" | "softcap">,
 ): Value {
-  if (spec.softcap === null) return multiply(g, queries, keys, spec.scale, { transB: 1 });
-  const relative = multiply(g, queries, keys, spec.scale / spec.softcap, { transB: 1 });
+  const product = multiply(g, queries, keys.rows, spec.scale / (spec.softcap ?? 1), { transB: 1 });
+  const relative = scaleColumns(g, product, keys);
+  if (spec.softcap === null) return relative;
   return g.node("Mul", [g.node("Tanh", [relative]), g.float32(spec.softcap)]);
+}
+
+/**
+ * Multiplies the column of each key with the scale of its row. Cheaper than scaling the rows, which have more numbers
+ * than the few queries of a decode have scores; and one form for all, since the other would give other bits.
+ */
+function scaleColumns(g: GraphBuilder, columns: Value, { scales }: GatheredRows): Value {
+  return scales === null ? columns : g.node("Mul", [columns, scales]);
 }
 
 /**

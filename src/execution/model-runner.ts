@@ -15,6 +15,7 @@ import { AllReduce, type AllReduceMemory } from "./all-reduce.ts";
 import { type Chain, DenseChain, type LayerInputs } from "./dense-chain.ts";
 import { FloatScratch } from "./float-scratch.ts";
 import { type Tensor, tensor } from "./onnx-runtime.ts";
+import { pageCopies } from "./page-copies.ts";
 import { PagedAttention, type PreparedAttention } from "./paged-attention.ts";
 import { RankChain } from "./rank-chain.ts";
 import { RopeFeeds } from "./rope-feeds.ts";
@@ -97,11 +98,12 @@ class Runner implements ModelRunner {
     this.#pools = kvPools(kv);
     this.#logits = new Float32Array(logits.buffer);
     this.#ropes = new RopeFeeds(model, options.maxModelLen ?? model.maxPositions);
+    const { kvDtype } = kv.layout;
     const shape = { ...kv.layout, numHeads: model.numHeads };
     const kinds = new Map<string, PagedAttention>();
     this.#layerAttention = model.attention.map((spec: AttentionSpec) => {
       const key = JSON.stringify(spec);
-      const attention = kinds.get(key) ?? new PagedAttention({ shape, spec, threads: numThreads });
+      const attention = kinds.get(key) ?? new PagedAttention({ shape, spec, kvDtype, threads: numThreads });
       kinds.set(key, attention);
       return attention;
     });
@@ -134,7 +136,7 @@ class Runner implements ModelRunner {
       batch.logitTokens.length <= logits.maxRows,
       `step ${batch.step} wants ${batch.logitTokens.length} rows of logits, the buffer holds ${logits.maxRows}`,
     );
-    this.#copyPages(batch.pageCopies);
+    this.#copyPages(batch);
     if (batch.tokenIds.length === 0) return;
     const rows = allRows(batch, this.#options.model.prefixAttention);
     this.#run(batch, rows, slotsOf(rows, kv.layout.pageSize));
@@ -201,12 +203,13 @@ class Runner implements ModelRunner {
     writeKvRows(pool.values, layout, v.data as Float32Array, slots);
   }
 
-  #copyPages(pairs: Int32Array): void {
+  #copyPages(batch: ExecutionBatch): void {
     const { layout } = this.#options.kv;
-    for (const pool of this.#pools) {
-      for (let i = 0; i < pairs.length; i += 2) {
-        copyKvPage(pool.keys, layout, pairs[i]!, pairs[i + 1]!);
-        copyKvPage(pool.values, layout, pairs[i]!, pairs[i + 1]!);
+    const copies = pageCopies(batch, layout.pageSize);
+    for (const { keys, values } of this.#pools) {
+      for (const { pages, numTokens } of copies) {
+        copyKvPage(keys, layout, pages, numTokens);
+        copyKvPage(values, layout, pages, numTokens);
       }
     }
   }

@@ -10,6 +10,8 @@ import { TroupeError } from "../errors/troupe-error.ts";
 
 interface TensorArrays {
   readonly float32: Float32Array;
+  /** As bits: the binding takes no Float16Array. */
+  readonly float16: Uint16Array;
   readonly int64: BigInt64Array;
   readonly int32: Int32Array;
   readonly uint8: Uint8Array;

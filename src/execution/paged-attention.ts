@@ -2,6 +2,7 @@
  * One kind of attention, ready to run over any layer's pages: plans the runs of a step once, then serves every layer of
  * its kind with them.
  */
+import type { KvDtype } from "../kv/forms/kv-form.ts";
 import type { KvPool } from "../kv/kv-memory.ts";
 import type { AttentionSpec } from "../model/compiled-model.ts";
 import { type AttentionShape, buildAttentionGraph } from "./attention-graph.ts";
@@ -9,11 +10,13 @@ import { fillMask } from "./attention-mask.ts";
 import { type AttentionRun, narrowThreads, planAttention, type QueryPiece } from "./attention-plan.ts";
 import { FloatScratch } from "./float-scratch.ts";
 import { loadSession, type Session, type Tensor, tensor } from "./onnx-runtime.ts";
+import { pageFeeds } from "./page-inputs.ts";
 
 /** What a kind of attention is made from. */
 export interface PagedAttentionOptions {
   readonly shape: AttentionShape;
   readonly spec: AttentionSpec;
+  readonly kvDtype: KvDtype;
   readonly threads: number;
 }
 
@@ -45,8 +48,8 @@ export class PagedAttention {
 
   constructor(options: PagedAttentionOptions) {
     this.#options = options;
-    const { shape, spec, threads } = options;
-    const graph = buildAttentionGraph(shape, spec);
+    const { shape, spec, kvDtype, threads } = options;
+    const graph = buildAttentionGraph(shape, spec, kvDtype);
     // Optimisation would fold the halving that keeps products off the one-row path (see attention-graph.ts) into them.
     const load = (name: string, numThreads: number) =>
       loadSession(graph, { name, threads: numThreads, keepArena: true, optimization: "disabled" });
@@ -71,15 +74,15 @@ export class PagedAttention {
    * @returns att of the same shape, valid until the next call
    */
   run(prepared: PreparedAttention, q: Float32Array, pool: KvPool): Float32Array {
-    const { numHeads, headDim } = this.#options.shape;
-    const width = numHeads * headDim;
-    const keys = this.#poolTensor(pool.keys);
-    const values = this.#poolTensor(pool.values);
+    const { shape, kvDtype } = this.#options;
+    const width = shape.numHeads * shape.headDim;
+    const keys = pageFeeds(shape, kvDtype, "keys", pool.keys);
+    const values = pageFeeds(shape, kvDtype, "values", pool.values);
     this.#att.reset();
     const att = prepared.runs.length === 1 ? undefined : this.#att.take(prepared.numQueries * width);
     for (const { session, firstQuery, numQueries, queryDims, table, mask, scoreDims } of prepared.runs) {
       const rows = q.subarray(firstQuery * width, (firstQuery + numQueries) * width);
-      const feeds = { q: tensor("float32", rows, queryDims), keys, values, table, mask, scoreDims };
+      const feeds = { q: tensor("float32", rows, queryDims), ...keys, ...values, table, mask, scoreDims };
       const result = session.run(feeds, FETCHES).att!.data as Float32Array;
       if (att === undefined) return result;
       att.set(result, firstQuery * width);
@@ -109,11 +112,5 @@ export class PagedAttention {
       mask: tensor("float32", mask, [numBatches, queriesPerBatch, 1, numKeys]),
       scoreDims: tensor("int64", BigInt64Array.from(scoreDims, BigInt), [5]),
     };
-  }
-
-  #poolTensor(data: Float32Array): Tensor {
-    const { numKvHeads, pageSize, headDim } = this.#options.shape;
-    const pageElements = pageSize * headDim;
-    return tensor("float32", data, [numKvHeads, data.length / (numKvHeads * pageElements), pageElements]);
   }
 }

@@ -1,11 +1,13 @@
 /**
- * The memory of one rank's KV pages: for each layer a pool of keys and a pool of values, float32
- * [numKvHeads, numPages, pageSize * headDim] in SharedArrayBuffers. Head-major, so that gathering a block table's pages
+ * The memory of one rank's KV pages: for each layer a pool of keys and a pool of values in SharedArrayBuffers, rows of
+ * [numKvHeads, numPages, pageSize] in one of the forms of kv-forms.ts. Head-major, so that gathering a block table's pages
  * along axis 1 gives the keys of each head in token order, which is what attention multiplies with.
  *
  * A KvMemory is plain data and can be sent to a worker. Who may write which page is not decided here.
  */
 import { invariant, TroupeError } from "../errors/troupe-error.ts";
+import type { KvDtype, KvRows } from "./forms/kv-form.ts";
+import { KV_FORMS } from "./forms/kv-forms.ts";
 
 /** Sizes that fix what a page holds. */
 export interface KvPageShape {
@@ -15,6 +17,7 @@ export interface KvPageShape {
   readonly headDim: number;
   /** Tokens in a page. */
   readonly pageSize: number;
+  readonly kvDtype: KvDtype;
 }
 
 /** Sizes of a rank's pools. */
@@ -29,17 +32,16 @@ export interface KvMemory {
   readonly layers: readonly { readonly keys: SharedArrayBuffer; readonly values: SharedArrayBuffer }[];
 }
 
-/** Views of one layer's pools: [numKvHeads, numPages, pageSize * headDim] each. */
+/** Views of one layer's pools: rows [numKvHeads, numPages, pageSize] each. */
 export interface KvPool {
-  readonly keys: Float32Array;
-  readonly values: Float32Array;
+  readonly keys: KvRows;
+  readonly values: KvRows;
 }
 
 /** Bytes that one page takes in all layers, keys and values together. */
 export function kvPageBytes(shape: KvPageShape): number {
-  return (
-    2 * shape.numLayers * shape.numKvHeads * shape.pageSize * shape.headDim * Float32Array.BYTES_PER_ELEMENT
-  );
+  const { numLayers, numKvHeads, headDim, pageSize, kvDtype } = shape;
+  return 2 * numLayers * numKvHeads * pageSize * KV_FORMS[kvDtype].rowBytes(headDim);
 }
 
 /**
@@ -48,7 +50,8 @@ export function kvPageBytes(shape: KvPageShape): number {
  * @throws TroupeError `invalid_config` when not even one does.
  * @example
  * ```ts
- * numPagesWithin({ numLayers: 22, numKvHeads: 4, headDim: 64, pageSize: 16 }, 1024 * 2 ** 20); // 1489
+ * const shape = { numLayers: 22, numKvHeads: 4, headDim: 64, pageSize: 16, kvDtype: "f32" } as const;
+ * numPagesWithin(shape, 1024 * 2 ** 20); // 1489
  * ```
  */
 export function numPagesWithin(shape: KvPageShape, budgetBytes: number): number {
@@ -86,10 +89,12 @@ export function createKvMemory(layout: KvLayout): KvMemory {
 }
 
 /** Views of each layer's pools. [numLayers] */
-export function kvPools(memory: KvMemory): KvPool[] {
-  return memory.layers.map(({ keys, values }) => ({
-    keys: new Float32Array(keys),
-    values: new Float32Array(values),
+export function kvPools({ layout, layers }: KvMemory): KvPool[] {
+  const { numKvHeads, numPages, pageSize, headDim, kvDtype } = layout;
+  const shape = { numRows: numKvHeads * numPages * pageSize, headDim, pageSize };
+  return layers.map(({ keys, values }) => ({
+    keys: KV_FORMS[kvDtype].open(keys, shape),
+    values: KV_FORMS[kvDtype].open(values, shape),
   }));
 }
 
@@ -110,38 +115,34 @@ export function slotOf(blockTable: Int32Array, position: number, pageSize: numbe
  * A token that opens a page clears the rest of it: attention reads whole pages and weighs the rest with exact zeros, and
  * zero times what a former owner left behind would be NaN if that was not finite.
  *
- * @param pool keys or values of one layer, [numKvHeads, numPages, pageSize * headDim]
- * @param rows [numTokens, numKvHeads * headDim]
+ * @param pool keys or values of one layer
+ * @param source [numTokens, numKvHeads * headDim]
  * @param slots one for each token, see {@link slotOf}. [numTokens]
  */
-export function writeKvRows(
-  pool: Float32Array,
-  layout: KvLayout,
-  rows: Float32Array,
-  slots: Int32Array,
-): void {
+export function writeKvRows(pool: KvRows, layout: KvLayout, source: Float32Array, slots: Int32Array): void {
   const { numKvHeads, headDim, pageSize, numPages } = layout;
-  const headStride = numPages * pageSize * headDim;
-  // Not `fill`: on shared memory it is an atomic store for each element.
-  const zeros = new Float32Array((pageSize - 1) * headDim);
-  let source = 0;
+  let start = 0;
   for (const slot of slots) {
-    let target = slot * headDim;
     for (let head = 0; head < numKvHeads; head++) {
-      pool.set(rows.subarray(source, source + headDim), target);
-      if (slot % pageSize === 0) pool.set(zeros, target + headDim);
-      source += headDim;
-      target += headStride;
+      const row = head * numPages * pageSize + slot;
+      pool.write(row, source, start);
+      if (slot % pageSize === 0) pool.clear(row + 1, pageSize - 1);
+      start += headDim;
     }
   }
 }
 
-/** Copies page `from` to page `to` in every head of one pool. */
-export function copyKvPage(pool: Float32Array, layout: KvLayout, from: number, to: number): void {
-  const pageElements = layout.pageSize * layout.headDim;
-  for (let head = 0; head < layout.numKvHeads; head++) {
-    const base = head * layout.numPages * pageElements;
-    const start = base + from * pageElements;
-    pool.copyWithin(base + to * pageElements, start, start + pageElements);
+/** Copies the first `numTokens` tokens of page `from` to page `to` in every head of one pool and clears the rest of it. */
+export function copyKvPage(
+  pool: KvRows,
+  { numKvHeads, numPages, pageSize }: KvLayout,
+  [from, to]: readonly [from: number, to: number],
+  numTokens: number,
+): void {
+  for (let head = 0; head < numKvHeads; head++) {
+    const base = head * numPages * pageSize;
+    const target = base + to * pageSize;
+    pool.copy(base + from * pageSize, target, numTokens);
+    pool.clear(target + numTokens, pageSize - numTokens);
   }
 }

@@ -101,6 +101,8 @@ export interface ModelInfo {
   readonly names: readonly string[];
   readonly architecture: string;
   readonly precision: string;
+  /** Element type of keys and values. */
+  readonly kvDtype: string;
   /** Longest prompt plus answer, in tokens. */
   readonly maxModelLen: number;
   readonly vocabSize: number;

@@ -10,6 +10,7 @@ export const INFO: ModelInfo = {
   names: ["fake"],
   architecture: "FakeForCausalLM",
   precision: "fp32",
+  kvDtype: "f32",
   maxModelLen: 128,
   vocabSize: 100,
   hasTokenizer: true,

@@ -21,7 +21,7 @@ const summary: ModelSummary = {
     vocabSize: 2048,
     maxPositions: 2048,
     precisionBytes: { fp32: 13_249_536, w8: 3_500_000, w4: 2_000_000 },
-    kvBytesPerToken: 4096,
+    kvBytesPerToken: { f32: 4096, f16: 2048, int8: 1152 },
   },
 };
 
@@ -32,7 +32,8 @@ test("inspect prints sizes for people", async () => {
   assert.match(run.out(), /^Can be served +yes$/m);
   assert.match(run.out(), /^Parameters +3\.3 M$/m);
   assert.match(run.out(), /^Weights, compiled +fp32 12\.6 MiB, w8 3\.3 MiB, w4 1\.9 MiB$/m);
-  assert.match(run.out(), /^KV per token +4\.0 KiB \(8\.0 MiB for a full context\)$/m);
+  assert.match(run.out(), /^KV per token +f32 4\.0 KiB, f16 2\.0 KiB, int8 1\.1 KiB$/m);
+  assert.match(run.out(), /^KV, full context +f32 8\.0 MiB, f16 4\.0 MiB, int8 2\.3 MiB$/m);
 });
 
 test("--json prints it for programs", async () => {

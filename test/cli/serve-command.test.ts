@@ -11,7 +11,7 @@ test("serve prints the addresses, the model and a line to try, and drains on SIG
   const run = fakeRun({ args: ["serve", "--port", "0"] });
   const exit = runCli(run.context);
   await run.shown("Ctrl-C stops it.");
-  assert.match(run.out(), /Troupe 1\.2\.3 serves fake \(FakeForCausalLM, fp32, context 128 tokens\)/);
+  assert.match(run.out(), /Troupe 1\.2\.3 serves fake \(FakeForCausalLM, fp32, KV f32, context 128 tokens\)/);
   assert.match(run.out(), /http:\/\/127\.0\.0\.1:4321\/v1\n/);
   assert.match(run.out(), /ws:\/\/127\.0\.0\.1:4321\/v1\/stream\n/);
   assert.match(run.out(), /curl -N http:\/\/127\.0\.0\.1:4321\/v1\/chat\/completions/);

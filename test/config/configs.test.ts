@@ -43,7 +43,7 @@ for (const { path, meaning, range, defaultText, value } of reference) {
     }
     const choices = /^(\w+(?:, \w+)* or \w+)$/.exec(range)?.[1]?.split(/, | or /) ?? [];
     for (const choice of choices) {
-      const parsed = /^(?:true|false|\d+)$/.test(choice) ? JSON.parse(choice) : choice;
+      const parsed = /^(?:true|false|null|\d+)$/.test(choice) ? JSON.parse(choice) : choice;
       assert.ok(isAccepted(path, parsed), `${choice} is not accepted`);
     }
     assert.equal(isAccepted(path, null), range.includes("null"));

@@ -65,6 +65,22 @@ test("empty files and sections without keys are fine", (t) => {
   }
 });
 
+for (const [given, precision, kvDtype] of [
+  [{ model: { precision: "w4" } }, "w4", "f32"],
+  [{ model: { precision: "bf16" } }, "fp32", "f16"],
+  [{ model: { precision: "a_bf16_w_int8" } }, "w8", "f16"],
+  [{ model: { precision: "a_bf16_w_int8_kv_int8" } }, "w8", "int8"],
+  [{ engine: { kvDtype: "int8" } }, "fp32", "int8"],
+  [{ model: { precision: "a_bf16_w_int8_kv_int8" }, engine: { kvDtype: "f16" } }, "w8", "f16"],
+  [{ model: { precision: "bf16" }, engine: { kvDtype: null } }, "fp32", "f16"],
+] as const satisfies readonly [PartialConfig, string, string][]) {
+  test(`${JSON.stringify(given)} is ${precision} weights and ${kvDtype} keys and values`, () => {
+    const { model, engine } = parseConfig(given);
+    assert.deepEqual([model.precision, engine.kvDtype], [precision, kvDtype]);
+    assert.deepEqual(parseConfig({ model, engine }), parseConfig(given), "a checked configuration is stable");
+  });
+}
+
 for (const [title, text, message] of [
   ["broken syntax", "server:\n  port: [1\n", /a\.yaml:3:1: /],
   ["a tab", "server:\n\tport: 1\n", /a\.yaml:\d+:\d+: /],
@@ -83,7 +99,11 @@ for (const [title, text, message] of [
     'server:\n  port: "80"\n',
     /"server\.port": must be a number; write it without quotes \(got "80"\)/,
   ],
-  ["an unknown precision", "model:\n  precision: w3\n", /"model\.precision": must be "fp32", "w8" or "w4"/],
+  [
+    "an unknown precision",
+    "model:\n  precision: w3\n",
+    /"model\.precision": must be "fp32", "w8", "w4", "bf16", .* or "a_bf16_w_int8_kv_int8"/,
+  ],
   [
     "a page size that is no power of two",
     "engine:\n  pageSize: 24\n",

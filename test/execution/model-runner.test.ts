@@ -156,7 +156,7 @@ test("model runner - more logits rows than the buffer holds is a broken invarian
 
 test("model runner - pages or logits of another model are refused", () => {
   const { dir, model } = compiled;
-  const kv = createKvMemory({ ...model, headDim: 8, pageSize: PAGE_SIZE, numPages: 4 });
+  const kv = createKvMemory({ ...model, headDim: 8, kvDtype: "f32", pageSize: PAGE_SIZE, numPages: 4 });
   const logits = createLogitsMemory(4, model.vocabSize);
   const options = { compiledDir: dir, model, kv, logits, numThreads: 1, maxNumBatchedTokens: 8 };
   assert.throws(() => createModelRunner(options), {

@@ -1,6 +1,7 @@
 /** Drives a ModelRunner by hand, without a scheduler: sequences with pages of their own, any tokens of any of them in a step. */
 import assert from "node:assert/strict";
 import { createModelRunner, type ModelRunner } from "../../src/execution/model-runner.ts";
+import type { KvDtype } from "../../src/kv/forms/kv-form.ts";
 import { createKvMemory, type KvMemory } from "../../src/kv/kv-memory.ts";
 import { createLogitsMemory, type LogitsMemory, logitsRow } from "../../src/kv/logits-memory.ts";
 import type { CompiledModel } from "../../src/model/compiled-model.ts";
@@ -29,6 +30,7 @@ export interface Move {
 export interface StageOptions {
   readonly numThreads?: number;
   readonly maxLogitRows?: number;
+  readonly kvDtype?: KvDtype;
   readonly shouldStop?: () => boolean;
 }
 
@@ -43,7 +45,12 @@ export class Stage {
   constructor(compiled: { readonly dir: string; readonly model: CompiledModel }, options: StageOptions = {}) {
     const { dir, model } = compiled;
     const numPages = 256;
-    this.kv = createKvMemory({ ...model, pageSize: PAGE_SIZE, numPages });
+    this.kv = createKvMemory({
+      ...model,
+      kvDtype: options.kvDtype ?? "f32",
+      pageSize: PAGE_SIZE,
+      numPages,
+    });
     this.#logits = createLogitsMemory(options.maxLogitRows ?? 512, model.vocabSize);
     this.#free = Array.from({ length: numPages }, (_, i) => (i * 37) % numPages);
     this.runner = createModelRunner({

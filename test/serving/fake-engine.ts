@@ -34,6 +34,7 @@ const INFO: ModelInfo = {
   names: ["understudy", "org/understudy"],
   architecture: "llama",
   precision: "fp32",
+  kvDtype: "f32",
   maxModelLen: 2048,
   vocabSize: 0x110000,
   hasTokenizer: true,
