@@ -4,8 +4,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { KV_DTYPES, type KvDtype } from "../../src/kv/forms/kv-form.ts";
 import { compileModel } from "../../src/model/compile/compile-model.ts";
-import { PRECISIONS } from "../../src/model/compiled-model.ts";
+import { PRECISIONS, type Precision } from "../../src/model/compiled-model.ts";
 import { argmax, assertSameBits, prefill, Stage } from "./stage.ts";
 
 /** Every golden model; a folder more is a test more. */
@@ -13,6 +14,21 @@ const MODELS = readdirSync(pathOf("test/golden/models")).sort();
 
 /** A smaller gap between the two best logits may flip between two correct programs. */
 const SAFE_MARGIN = 1e-3;
+
+/** Every precision with exact keys and values, every form of keys and values with exact weights, and the smallest of both. */
+const FORMS: readonly (readonly [precision: Precision, kvDtype: KvDtype])[] = [
+  ...PRECISIONS.map((precision) => [precision, "f32"] as const),
+  ["fp32", "f16"],
+  ["fp32", "int8"],
+  ["w8", "int8"],
+];
+
+/** How far keys and values in few bits may move logits, root mean square to root mean square, and how many greedy ids they keep. */
+const KV_LIMITS = {
+  f32: { error: 1e-5, kept: 0.98 },
+  f16: { error: 3e-3, kept: 0.97 },
+  int8: { error: 4e-2, kept: 0.9 },
+} as const satisfies Record<KvDtype, { readonly error: number; readonly kept: number }>;
 
 interface Golden {
   readonly prompts: number[][];
@@ -37,8 +53,8 @@ function readJson<T>(fromRoot: string): T {
   return JSON.parse(readFileSync(pathOf(fromRoot), "utf8")) as T;
 }
 
-async function stageOf(modelDir: string, precision: (typeof PRECISIONS)[number]): Promise<Stage> {
-  return new Stage(await compileModel({ modelDir: pathOf(modelDir), precision, cacheDir }));
+async function stageOf(modelDir: string, precision: Precision, kvDtype: KvDtype = "f32"): Promise<Stage> {
+  return new Stage(await compileModel({ modelDir: pathOf(modelDir), precision, cacheDir }), { kvDtype });
 }
 
 function logSoftmaxAt(logits: Float32Array, id: number): number {
@@ -49,6 +65,16 @@ function logSoftmaxAt(logits: Float32Array, id: number): number {
 /** Largest distance between two rows. */
 function distance(a: ArrayLike<number>, b: ArrayLike<number>): number {
   return Array.from(a).reduce((max, value, i) => Math.max(max, Math.abs(value - b[i]!)), 0);
+}
+
+/** Root mean square of the difference over that of what is expected. */
+function relativeError(rows: readonly Float32Array[], expected: readonly (readonly number[])[]): number {
+  const sumOver = (of: (value: number, expected: number) => number): number =>
+    rows.reduce(
+      (sum, row, r) => row.reduce((inRow, value, i) => inRow + of(value, expected[r]![i]!) ** 2, sum),
+      0,
+    );
+  return Math.sqrt(sumOver((value, wanted) => value - wanted) / sumOver((_, wanted) => wanted));
 }
 
 for (const name of MODELS) {
@@ -76,9 +102,34 @@ for (const name of MODELS) {
     stage.runner.release();
   });
 
-  for (const precision of PRECISIONS) {
-    test(`model runner - ${name} in ${precision} has the same bits whole, in chunks, among others and after recomputing`, async (t) => {
-      const stage = await stageOf(dir, precision);
+  for (const kvDtype of KV_DTYPES) {
+    test(`model runner - ${name} with keys and values in ${kvDtype} stays near`, async (t) => {
+      const stage = await stageOf(dir, "fp32", kvDtype);
+      const firsts: Float32Array[] = [];
+      let numKept = 0;
+      let numIds = 0;
+      for (const [index, prompt] of golden.prompts.entries()) {
+        const sequence = stage.begin([...prompt, ...golden.greedy[index]!.ids.slice(0, -1)]);
+        const rows = stage.step([{ sequence, numTokens: sequence.ids.length, logits: "all" }]);
+        firsts.push(rows[prompt.length - 1]!);
+        for (const [step, id] of golden.greedy[index]!.ids.entries()) {
+          numIds++;
+          if (argmax(rows[prompt.length - 1 + step]!) === id) numKept++;
+        }
+      }
+      const error = relativeError(firsts, golden.logits_last);
+      t.diagnostic(
+        `logits move by ${(100 * error).toFixed(3)} %, ${numKept} of ${numIds} greedy ids are kept`,
+      );
+      assert.ok(error < KV_LIMITS[kvDtype].error);
+      assert.ok(numKept >= KV_LIMITS[kvDtype].kept * numIds);
+      stage.runner.release();
+    });
+  }
+
+  for (const [precision, kvDtype] of FORMS) {
+    test(`model runner - ${name} in ${precision} and ${kvDtype} has the same bits whole, in chunks, among others and after recomputing`, async (t) => {
+      const stage = await stageOf(dir, precision, kvDtype);
       const sequences = golden.prompts.map((prompt) => stage.begin(prompt));
       const alone = sequences.map((sequence) => prefill(stage, sequence));
       const moved = alone.map((logits, i) => distance(logits, golden.logits_last[i]!));
@@ -107,21 +158,25 @@ for (const name of MODELS) {
   }
 }
 
-test("model runner - the embedded model answers as transformers does, all conversations in one batch", async (t) => {
-  const conversations = readJson<Conversation[]>("models/understudy/expected.json");
-  for (const precision of ["fp32", "w8"] as const) {
-    const stage = await stageOf("models/understudy", precision);
+/** Of the embedded model's answers, how many must be those of transformers. */
+const EMBEDDED: readonly (readonly [precision: Precision, kvDtype: KvDtype, minMatching: number])[] = [
+  ["fp32", "f32", 17],
+  ["fp32", "f16", 17],
+  ["w8", "f32", 14],
+  ["w8", "int8", 14],
+];
+
+for (const [precision, kvDtype, minMatching] of EMBEDDED) {
+  test(`model runner - the embedded model in ${precision} and ${kvDtype} answers as transformers does, all conversations in one batch`, async (t) => {
+    const conversations = readJson<Conversation[]>("models/understudy/expected.json");
+    const stage = await stageOf("models/understudy", precision, kvDtype);
     const answers = answerTogether(stage, conversations);
     const matching = answers.filter((answer, i) => isEqual(answer, conversations[i]!.greedy_ids)).length;
-    t.diagnostic(`${precision}: ${matching} of ${conversations.length} answers are the same`);
-    if (precision === "fp32")
-      assert.deepEqual(
-        answers,
-        conversations.map((conversation) => conversation.greedy_ids),
-      );
+    t.diagnostic(`${matching} of ${conversations.length} answers are the same`);
+    assert.ok(matching >= minMatching, `${matching} of ${conversations.length} answers`);
     stage.runner.release();
-  }
-});
+  });
+}
 
 function isEqual(a: readonly number[], b: readonly number[]): boolean {
   return a.length === b.length && a.every((id, i) => id === b[i]);
