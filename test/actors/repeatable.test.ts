@@ -21,33 +21,35 @@ function story(index: number): Parameters<Engine["generate"]>[0] {
   };
 }
 
-test("w8 - the same seed gives the same text alone, among 31 others, in chunks, and after preemption", async () => {
-  const alone: string[] = [];
-  {
-    await using one = await startTestEngine({ model: { precision: "w8" }, engine: { prefixCache: false } });
-    for (const index of [0, 1, 2, 3, 4]) alone.push((await whole(one.engine, story(index))).texts[0]!);
-  }
-  const all = Array.from({ length: 32 }, (_, index) => story(index));
-  {
-    await using crowd = await startTestEngine({
-      model: { precision: "w8" },
-      engine: { maxNumBatchedTokens: 40 },
-    });
-    const texts = await Promise.all(
-      all.map(async (request) => (await whole(crowd.engine, request)).texts[0]),
-    );
-    assert.deepEqual(texts.slice(0, 5), alone);
-    assert.equal(crowd.engine.status().counters.preemptions, 0);
-  }
-  {
-    await using tight = await startTestEngine({
-      model: { precision: "w8" },
-      engine: { numPages: 40, maxModelLen: 400 },
-    });
-    const texts = await Promise.all(
-      all.map(async (request) => (await whole(tight.engine, request)).texts[0]),
-    );
-    assert.deepEqual(texts.slice(0, 5), alone);
-    assert.ok(tight.engine.status().counters.preemptions > 5, "the pool was too large to preempt");
-  }
-});
+for (const precision of ["w8", "a_bf16_w_int8_kv_int8"] as const) {
+  test(`${precision} - the same seed gives the same text alone, among 31 others, in chunks, and after preemption`, async () => {
+    const alone: string[] = [];
+    {
+      await using one = await startTestEngine({ model: { precision }, engine: { prefixCache: false } });
+      for (const index of [0, 1, 2, 3, 4]) alone.push((await whole(one.engine, story(index))).texts[0]!);
+    }
+    const all = Array.from({ length: 32 }, (_, index) => story(index));
+    {
+      await using crowd = await startTestEngine({
+        model: { precision },
+        engine: { maxNumBatchedTokens: 40 },
+      });
+      const texts = await Promise.all(
+        all.map(async (request) => (await whole(crowd.engine, request)).texts[0]),
+      );
+      assert.deepEqual(texts.slice(0, 5), alone);
+      assert.equal(crowd.engine.status().counters.preemptions, 0);
+    }
+    {
+      await using tight = await startTestEngine({
+        model: { precision },
+        engine: { numPages: 40, maxModelLen: 400 },
+      });
+      const texts = await Promise.all(
+        all.map(async (request) => (await whole(tight.engine, request)).texts[0]),
+      );
+      assert.deepEqual(texts.slice(0, 5), alone);
+      assert.ok(tight.engine.status().counters.preemptions > 5, "the pool was too large to preempt");
+    }
+  });
+}

@@ -4,8 +4,8 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { CastEngine } from "../../actors/engine.ts";
 import { startCast } from "../../actors/start-cast.ts";
-import type { EngineConfig, ModelConfig, TroupeConfig } from "../../src/config/config.ts";
-import { parseConfig } from "../../src/config/load-config.ts";
+import type { TroupeConfig } from "../../src/config/config.ts";
+import { type PartialConfig, parseConfig } from "../../src/config/load-config.ts";
 import type { Engine, GenerateRequest, GenerationEvent, Prompt, Usage } from "../../src/protocol/engine.ts";
 import type { ActorSystem } from "../../src/runtime/actor-system.ts";
 import { createSamplingParams } from "../../src/sampling/create-sampling-params.ts";
@@ -17,10 +17,7 @@ export interface TestEngine extends AsyncDisposable {
   readonly system: ActorSystem;
 }
 
-interface Parts {
-  readonly model?: Partial<ModelConfig>;
-  readonly engine?: Partial<EngineConfig>;
-}
+type Parts = Pick<PartialConfig, "model" | "engine">;
 
 export function modelPath(name: string): string {
   return fileURLToPath(new URL(`../../${name}`, import.meta.url));
