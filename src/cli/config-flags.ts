@@ -2,8 +2,8 @@
 import type { TroupeConfig } from "../config/config.ts";
 import { loadConfig, type PartialConfig } from "../config/load-config.ts";
 import { precisionNames } from "../config/precision-names.ts";
-import { KV_DTYPES } from "../kv/forms/kv-form.ts";
 import { TroupeError } from "../errors/troupe-error.ts";
+import { KV_DTYPES } from "../kv/forms/kv-form.ts";
 import type { CliContext } from "./cli-context.ts";
 import type { FlagSpec } from "./command-spec.ts";
 import type { FlagValues } from "./flag-values.ts";

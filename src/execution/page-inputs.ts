@@ -5,8 +5,8 @@
  *     keyScales float32 [KV, pages, pageSize], for int8 alone
  */
 import type { KvDtype, KvRows } from "../kv/forms/kv-form.ts";
-import { DATA_TYPES } from "../model/onnx/tensor-proto.ts";
 import type { GraphBuilder, Value } from "../model/onnx/graph-builder.ts";
+import { DATA_TYPES } from "../model/onnx/tensor-proto.ts";
 import type { AttentionShape } from "./attention-graph.ts";
 import { type Tensor, tensor } from "./onnx-runtime.ts";
 

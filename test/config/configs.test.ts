@@ -3,10 +3,10 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { configReference } from "../../scripts/config-reference.ts";
 import { defaultConfig } from "../../src/config/defaults.ts";
 import { loadConfig } from "../../src/config/load-config.ts";
 import { configKeys } from "../../src/config/schema.ts";
-import { configReference } from "../../scripts/config-reference.ts";
 
 const FOLDER = fileURLToPath(new URL("../../configs", import.meta.url));
 const understudy = join(FOLDER, "understudy.yaml");

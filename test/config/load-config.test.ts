@@ -4,7 +4,7 @@ import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { defaultConfig } from "../../src/config/defaults.ts";
-import { loadConfig, parseConfig, type PartialConfig } from "../../src/config/load-config.ts";
+import { loadConfig, type PartialConfig, parseConfig } from "../../src/config/load-config.ts";
 import { TroupeError } from "../../src/errors/troupe-error.ts";
 
 function yamlFile(t: TestContext, text: string): { file: string; folder: string } {

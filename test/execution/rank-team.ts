@@ -50,7 +50,9 @@ export class RankTeam implements AsyncDisposable {
     const { vocabSize, hiddenSize } = compiled[0]!.model;
     const setup = {
       compiled,
-      kv: compiled.map(({ model }) => createKvMemory({ ...model, pageSize: PAGE_SIZE, numPages: NUM_PAGES })),
+      kv: compiled.map(({ model }) =>
+        createKvMemory({ ...model, kvDtype: "f32", pageSize: PAGE_SIZE, numPages: NUM_PAGES }),
+      ),
       logits: createLogitsMemory(MAX_LOGIT_ROWS, vocabSize),
       allReduce: createAllReduceMemory(numRanks, MAX_TOKENS * hiddenSize),
     };
