@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { createModelRunner } from "../../src/execution/model-runner.ts";
+import { KV_DTYPES } from "../../src/kv/forms/kv-form.ts";
 import { createKvMemory } from "../../src/kv/kv-memory.ts";
 import { createLogitsMemory } from "../../src/kv/logits-memory.ts";
 import { type CompileResult, compileModel } from "../../src/model/compile/compile-model.ts";
@@ -23,37 +24,39 @@ function ids(count: number, seed = 1): number[] {
   return Array.from({ length: count }, (_, i) => (i * 131 + seed * 17) % 512);
 }
 
-test("model runner - a prompt that starts with pages of another sequence gets the bits it has alone", () => {
-  const stage = new Stage(compiled);
-  const shared = ids(3 * PAGE_SIZE);
-  const first = stage.begin([...shared, ...ids(5, 2)]);
-  prefill(stage, first);
-  const prompt = [...shared, ...ids(20, 3)];
-  const cached = stage.begin(prompt);
-  cached.blockTable.push(...first.blockTable.slice(0, 3));
-  cached.numComputed = shared.length;
-  assertSameBits(prefill(stage, cached), prefill(stage, stage.begin(prompt)), "with cached pages");
-  stage.runner.release();
-});
+for (const kvDtype of KV_DTYPES) {
+  test(`model runner - in ${kvDtype} a prompt that starts with pages of another sequence gets the bits it has alone`, () => {
+    const stage = new Stage(compiled, { kvDtype });
+    const shared = ids(3 * PAGE_SIZE);
+    const first = stage.begin([...shared, ...ids(5, 2)]);
+    prefill(stage, first);
+    const prompt = [...shared, ...ids(20, 3)];
+    const cached = stage.begin(prompt);
+    cached.blockTable.push(...first.blockTable.slice(0, 3));
+    cached.numComputed = shared.length;
+    assertSameBits(prefill(stage, cached), prefill(stage, stage.begin(prompt)), "with cached pages");
+    stage.runner.release();
+  });
 
-test("model runner - a page is copied before anything is written", () => {
-  const stage = new Stage(compiled);
-  const first = stage.begin(ids(20));
-  prefill(stage, first);
-  const fork = stage.begin([...first.ids, 7]);
-  const copy = stage.takePage();
-  fork.blockTable.push(first.blockTable[0]!, copy);
-  fork.numComputed = 20;
-  first.ids.push(9);
-  const batch = stage.batchOf([
-    { sequence: fork, numTokens: 1 },
-    { sequence: first, numTokens: 1 },
-  ]);
-  const rows = stage.execute({ ...batch, pageCopies: Int32Array.of(first.blockTable[1]!, copy) });
-  assertSameBits(rows[0]!, prefill(stage, stage.begin(fork.ids)), "fork");
-  assertSameBits(rows[1]!, prefill(stage, stage.begin(first.ids)), "original");
-  stage.runner.release();
-});
+  test(`model runner - in ${kvDtype} a page is copied before anything is written`, () => {
+    const stage = new Stage(compiled, { kvDtype });
+    const first = stage.begin(ids(20));
+    prefill(stage, first);
+    const fork = stage.begin([...first.ids, 7]);
+    const copy = stage.takePage();
+    fork.blockTable.push(first.blockTable[0]!, copy);
+    fork.numComputed = 20;
+    first.ids.push(9);
+    const batch = stage.batchOf([
+      { sequence: fork, numTokens: 1 },
+      { sequence: first, numTokens: 1 },
+    ]);
+    const rows = stage.execute({ ...batch, pageCopies: Int32Array.of(first.blockTable[1]!, copy) });
+    assertSameBits(rows[0]!, prefill(stage, stage.begin(fork.ids)), "fork");
+    assertSameBits(rows[1]!, prefill(stage, stage.begin(first.ids)), "original");
+    stage.runner.release();
+  });
+}
 
 test("model runner - logits rows are numbered as asked, whatever order the step computes in", () => {
   const stage = new Stage(compiled);
