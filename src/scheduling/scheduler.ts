@@ -160,8 +160,8 @@ export class Scheduler {
       if (sequence.isDecode) numDecodesAhead--;
       if (sequence.state !== "running") continue; // gave way to an older one
       const numTokens = step.chunkLength(sequence, numDecodesAhead);
-      if (numTokens > 0 && this.#makeRoom(sequence, numTokens, step.pageCopies))
-        step.add(sequence, numTokens);
+      if (numTokens === 0) step.holdUpPrompts();
+      else if (this.#makeRoom(sequence, numTokens, step.pageCopies)) step.add(sequence, numTokens);
     }
   }
 
@@ -175,7 +175,8 @@ export class Scheduler {
       numFreeSlots -= sequence.numSlots;
       if (numFreeSlots < 0 || !this.#enter(sequence)) break;
       const numTokens = step.chunkLength(sequence, 0);
-      if (numTokens > 0) step.add(sequence, numTokens);
+      if (numTokens === 0) step.holdUpPrompts();
+      else step.add(sequence, numTokens);
     }
   }
 

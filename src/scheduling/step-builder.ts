@@ -30,6 +30,7 @@ export class StepBuilder {
   readonly #wholePrompts: boolean;
   #tokensLeft: number;
   #rowsLeft: number;
+  #isPromptHeldUp = false;
 
   constructor(limits: StepLimits) {
     this.#tokensLeft = limits.maxNumBatchedTokens;
@@ -58,12 +59,18 @@ export class StepBuilder {
    *   sequence of the step, so that the oldest always moves on
    */
   chunkLength(sequence: Sequence, numDecodesAhead: number): number {
+    if (this.#isPromptHeldUp && !sequence.isDecode) return 0;
     const numReserved = sequence.isDecode ? 0 : numDecodesAhead;
     const least = this.isEmpty ? 1 : 0;
     const rows = Math.max(least, this.#rowsLeft - numReserved);
     const budget = this.#wholePromptBudget(sequence, Math.max(least, this.#tokensLeft - numReserved));
     const length = Math.min(sequence.numRemaining, budget, this.#longestWithRows(sequence, rows));
     return this.#wholePrompts && length < numPromptTokensLeft(sequence) ? 0 : length;
+  }
+
+  /** A prompt that must not be cut did not fit: shorter ones behind it wait too, so that none overtakes. */
+  holdUpPrompts(): void {
+    this.#isPromptHeldUp = this.#wholePrompts;
   }
 
   /** @param numTokens at most what {@link chunkLength} allows, and at least 1 */
