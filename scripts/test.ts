@@ -32,6 +32,7 @@ if (files.length === 0) {
   const runner = spawn(
     process.execPath,
     [
+      "--import=./test/property-seed.ts",
       "--test",
       `--test-concurrency=${CONCURRENCY}`,
       `--test-timeout=${TEST_TIMEOUT_MS}`,
