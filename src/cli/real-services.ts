@@ -54,7 +54,7 @@ export function createServices(): Services {
 }
 
 interface BytesProgress {
-  readonly phase: "hashing" | "compiling";
+  readonly phase: string;
   readonly label: string;
   readonly doneBytes: number;
   readonly totalBytes: number;

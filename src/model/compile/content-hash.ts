@@ -53,7 +53,8 @@ async function fileStamp(path: string): Promise<{ stamp: string; mtimeMs: number
   return { stamp: [size, mtimeNs, ctimeNs, ino].join(" "), mtimeMs: Number(mtimeMs) };
 }
 
-async function hashFile(path: string, onBytes: (numBytes: number) => void): Promise<string> {
+/** @returns a hex SHA-256 of the file's content, read now */
+export async function hashFile(path: string, onBytes: (numBytes: number) => void): Promise<string> {
   await using handle = await open(path, "r");
   const hash = createHash("sha256");
   const chunk = new Uint8Array(CHUNK_BYTES);

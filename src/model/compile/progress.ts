@@ -1,10 +1,10 @@
-/** Progress of a compilation, counted in bytes of the checkpoint; also where a cancelled one notices. */
+/** Progress of work on a checkpoint, counted in bytes of the checkpoint; also where a cancelled one notices. */
 import { TroupeError } from "../../errors/troupe-error.ts";
 
 /** One report. */
 export interface CompileProgress {
-  /** hashing finds out whether the content is known, compiling reads it a second time. */
-  readonly phase: "hashing" | "compiling";
+  /** hashing finds out whether the content is known; the others read it a second time. */
+  readonly phase: "hashing" | "compiling" | "converting";
   /** What is being worked on: a file or a segment. */
   readonly label: string;
   readonly doneBytes: number;
@@ -14,7 +14,7 @@ export interface CompileProgress {
 /** Receives reports; several a second at most for large models. */
 export type OnProgress = (progress: CompileProgress) => void;
 
-/** The compiler's end of it. */
+/** The worker's end of it. */
 export interface Progress {
   /** Starts a phase. */
   begin(phase: CompileProgress["phase"], totalBytes: number): void;
@@ -37,7 +37,7 @@ export function createProgress(
     },
     advance(label, numBytes) {
       if (signal?.aborted) {
-        throw new TroupeError("cancelled", "The compilation was cancelled.", { cause: signal.reason });
+        throw new TroupeError("cancelled", "The work was cancelled.", { cause: signal.reason });
       }
       doneBytes += numBytes;
       onProgress?.({ phase, label, doneBytes, totalBytes });

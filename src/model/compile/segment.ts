@@ -2,15 +2,18 @@
  * One segment under construction: its graph, and the weights that will fill its data file. Every weight has its place
  * before the first byte is read, so shapes are checked before anything is written.
  */
+import { TroupeError } from "../../errors/troupe-error.ts";
 import type { LinearDescription, RowRange } from "../decoder-description.ts";
 import { GraphBuilder, type Value } from "../onnx/graph-builder.ts";
 import { type DataType, EXTERNAL_ALIGNMENT, tensorBytes } from "../onnx/tensor-proto.ts";
 import type { LinearForm } from "../precisions/linear-form.ts";
+import { BLOCK, type QuantizedPrecision, storedWindow } from "../precisions/stored-form.ts";
 import { WEIGHT_TYPES } from "../safetensors/element-types.ts";
 import type { WeightStore } from "../safetensors/weight-store.ts";
 import { weightsFile } from "./compiled-file.ts";
 import { cutColumns } from "./cut-columns.ts";
 import { scaleToUnitRows } from "./unit-rows.ts";
+import type { EncodeStored } from "./stored-job.ts";
 import { type EncodeSlab, tensorShape, type WeightJob } from "./weight-job.ts";
 
 /** A weight's place. */
@@ -83,6 +86,35 @@ export class Segment {
     });
   }
 
+  /**
+   * As {@link encodeLinear} for a precision that quantises: from floats, or from values that the checkpoint holds
+   * quantised already.
+   *
+   * @throws TroupeError `invalid_model` when one is missing, of another shape, or cut where its blocks are not.
+   */
+  encodeMatrix(
+    linear: LinearDescription,
+    precision: QuantizedPrecision,
+    encode: { readonly floats: EncodeSlab; readonly stored: EncodeStored },
+  ): void {
+    if (this.#store.quantization === null) {
+      this.encodeLinear(linear, encode.floats);
+      return;
+    }
+    const { weight: ranges, inputs, columns } = linear;
+    const { firstColumn, tensorColumns } = columns ?? { firstColumn: 0, tensorColumns: inputs };
+    const sources = ranges.map((range) =>
+      this.#store.quantizedMatrix(precision, range.tensor, [range.tensorRows, tensorColumns]),
+    );
+    const window = storedWindow(precision, {
+      firstColumn,
+      numColumns: inputs,
+      numTensorColumns: tensorColumns,
+    });
+    if (window === null) throw cutInsideBlock(sources[0]!.values.name, firstColumn, inputs);
+    this.jobs.push({ kind: "stored", ranges, sources, window, encode: encode.stored });
+  }
+
   /** A float32 vector put together from ranges, with `offset` added to each element. */
   vector(name: string, ranges: readonly RowRange[], offset = 0): Value {
     const length = ranges.reduce((sum, range) => sum + range.numRows, 0);
@@ -101,4 +133,11 @@ export class Segment {
     this.jobs.push({ kind: "copy", tensor, position });
     return value;
   }
+}
+
+function cutInsideBlock(tensor: string, firstColumn: number, inputs: number): TroupeError {
+  const message =
+    `${tensor}: a rank takes ${inputs} inputs from ${firstColumn} on, which cuts through a block of ${BLOCK}; ` +
+    "take fewer ranks, or the weights it was converted from";
+  return new TroupeError("invalid_model", message, { details: { tensor, firstColumn, inputs } });
 }

@@ -7,6 +7,7 @@ import type { RowRange } from "../decoder-description.ts";
 import { ELEMENT_BYTES, widen } from "../safetensors/element-types.ts";
 import type { StoredTensor, WeightStore } from "../safetensors/weight-store.ts";
 import type { DataFile } from "./data-file.ts";
+import { runStoredJob, type StoredJob, storedJobBytes } from "./stored-job.ts";
 
 /** Rows of a matrix, widened. */
 export interface Slab {
@@ -32,6 +33,7 @@ export type WeightJob =
       readonly columns: number | null;
       readonly encode: EncodeSlab;
     }
+  | StoredJob
   | {
       /** A tensor's bytes as they are. */
       readonly kind: "copy";
@@ -40,7 +42,7 @@ export type WeightJob =
     };
 
 /** Elements in a slab: 16 MiB as float32. */
-const SLAB_ELEMENTS = 4 * 1024 * 1024;
+export const SLAB_ELEMENTS = 4 * 1024 * 1024;
 
 /** The buffers that all jobs of a compilation share. */
 export interface SlabBuffers {
@@ -75,6 +77,7 @@ export function tensorShape(range: RowRange, columns: number | null): number[] {
 /** Checkpoint bytes a job reads. */
 export function jobBytes(job: WeightJob, store: WeightStore): number {
   if (job.kind === "copy") return job.tensor.numBytes;
+  if (job.kind === "stored") return storedJobBytes(job);
   const bytesOf = (range: RowRange) => {
     const tensor = store.tensor(range.tensor, tensorShape(range, job.columns));
     return (tensor.numBytes / range.tensorRows) * range.numRows;
@@ -85,6 +88,7 @@ export function jobBytes(job: WeightJob, store: WeightStore): number {
 /** Runs one job to its end. */
 export async function runJob(job: WeightJob, context: JobContext): Promise<void> {
   if (job.kind === "copy") return copyTensor(job.tensor, job.position, context);
+  if (job.kind === "stored") return runStoredJob(job, context);
   const columns = job.columns ?? 1;
   const rowsPerSlab = Math.floor(SLAB_ELEMENTS / columns);
   invariant(rowsPerSlab > 0, `a row of ${columns} fits a slab of ${SLAB_ELEMENTS}`);
@@ -142,13 +146,24 @@ async function fillSlab(
   return numBytes;
 }
 
-/** A weight that is not a number would spoil every answer in silence, so it stops the compilation. */
 function encodeChecked(encode: EncodeSlab, slab: Slab, ranges: readonly RowRange[], file: DataFile): void {
-  let sum = 0;
-  for (let i = 0; i < slab.values.length; i++) sum += slab.values[i]!;
-  if (!Number.isFinite(sum)) {
-    const names = [...new Set(ranges.map((range) => range.tensor))].join(", ");
-    throw new TroupeError("invalid_model", `A weight is infinite or not a number in ${names}`);
-  }
+  checkFinite(
+    slab.values,
+    ranges.map((range) => range.tensor),
+  );
   encode(slab, file);
+}
+
+/**
+ * A weight that is not a number would spoil every answer in silence, so it stops the work.
+ *
+ * @param tensors where the values are from
+ * @throws TroupeError `invalid_model`
+ */
+export function checkFinite(values: Float32Array, tensors: readonly string[]): void {
+  let sum = 0;
+  for (let i = 0; i < values.length; i++) sum += values[i]!;
+  if (Number.isFinite(sum)) return;
+  const names = [...new Set(tensors)].join(", ");
+  throw new TroupeError("invalid_model", `A weight is infinite or not a number in ${names}`);
 }

@@ -3,11 +3,11 @@
  * activations, quantised row by row and block by block). Lower levels compute in float32 and give a row other bits in a
  * batch than alone.
  */
+import type { DataFile } from "../compile/data-file.ts";
 import { numOutputs } from "../decoder-description.ts";
 import type { LinearForm } from "./linear-form.ts";
+import { BLOCK } from "./stored-form.ts";
 
-/** Inputs that share a scale. */
-const BLOCK = 32;
 /** The stored value that stands for zero. */
 const ZERO_POINT = 8;
 
@@ -18,11 +18,16 @@ export const w4: LinearForm = {
     const numBlocks = Math.ceil(inputs / BLOCK);
     const weight = segment.place(`${linear.name}.weight`, "uint8", [outputs, numBlocks, BLOCK / 2]);
     const scale = segment.place(`${linear.name}.scale`, "float32", [outputs, numBlocks]);
-    segment.encodeLinear(linear, ({ values, firstRow, numRows, scratch }, file) => {
-      const packed = new Uint8Array(scratch, 0, (numRows * numBlocks * BLOCK) / 2);
-      const scales = quantizeBlocks(values, numRows, packed);
+    const write = (firstRow: number, packed: Uint8Array, scales: Float32Array, file: DataFile) => {
       file.write(packed, weight.position + firstRow * numBlocks * (BLOCK / 2));
       file.write(scales, scale.position + firstRow * numBlocks * 4);
+    };
+    segment.encodeMatrix(linear, "w4", {
+      floats({ values, firstRow, numRows, scratch }, file) {
+        const packed = new Uint8Array(scratch, 0, (numRows * numBlocks * BLOCK) / 2);
+        write(firstRow, packed, quantizeBlocks(values, numRows, packed), file);
+      },
+      stored: ({ values, scales, firstRow }, file) => write(firstRow, values, scales, file),
     });
     return segment.graph.node("com.microsoft.MatMulNBits", [x, weight.value, scale.value], {
       K: inputs,
@@ -79,4 +84,29 @@ function quantizeBlock(values: Float32Array, start: number, end: number, quantiz
     squares += level * level;
   }
   return products / squares;
+}
+
+/**
+ * The values that stored blocks stand for.
+ *
+ * @param packed [numRows, numBlocks, BLOCK / 2]
+ * @param scales [numRows, numBlocks]
+ * @param values gets [numRows, inputs]
+ */
+export function dequantizeBlocks(
+  packed: Uint8Array,
+  scales: Float32Array,
+  numRows: number,
+  values: Float32Array,
+): void {
+  const inputs = values.length / numRows;
+  const numBlocks = scales.length / numRows;
+  for (let row = 0; row < numRows; row++) {
+    for (let column = 0; column < inputs; column++) {
+      const at = row * numBlocks * BLOCK + column;
+      const byte = packed[at >> 1]!;
+      const level = (at & 1 ? byte >> 4 : byte & 15) - ZERO_POINT;
+      values[row * inputs + column] = level * scales[Math.floor(at / BLOCK)]!;
+    }
+  }
 }

@@ -4,6 +4,7 @@
  * depend on its neighbours.
  */
 import { rowMaxima } from "../compile/cut-columns.ts";
+import type { DataFile } from "../compile/data-file.ts";
 import { numOutputs } from "../decoder-description.ts";
 import type { GraphBuilder, Value } from "../onnx/graph-builder.ts";
 import type { LinearForm } from "./linear-form.ts";
@@ -22,12 +23,21 @@ export const w8: LinearForm = {
     const outputs = numOutputs(linear);
     const weight = segment.place(`${linear.name}.weight`, "int8", [linear.inputs, outputs]);
     const scale = segment.place(`${linear.name}.scale`, "float32", [outputs]);
-    segment.encodeLinear(linear, ({ values, firstRow, numRows, rowMaxima, scratch }, file) => {
-      const quantized = new Int8Array(scratch, 0, values.length);
-      const scales = quantizeRows(values, numRows, quantized, rowMaxima);
+    const write = (firstRow: number, columns: Int8Array, scales: Float32Array, file: DataFile) => {
       const place = { position: weight.position, numColumns: outputs, firstColumn: firstRow };
-      writeColumns(file, quantized, numRows, place);
+      writeColumns(file, columns, scales.length, place);
       file.write(scales, scale.position + 4 * firstRow);
+    };
+    segment.encodeMatrix(linear, "w8", {
+      floats({ values, firstRow, numRows, rowMaxima, scratch }, file) {
+        const quantized = new Int8Array(scratch, 0, values.length);
+        write(firstRow, quantized, quantizeRows(values, numRows, quantized, rowMaxima), file);
+      },
+      stored({ values, scales, firstRow, numRows, scratch }, file) {
+        const columns = new Int8Array(scratch, 0, values.length);
+        transpose(values, numRows, linear.inputs, columns);
+        write(firstRow, columns, scales, file);
+      },
     });
     const row = quantizeActivations(graph, x);
     const sums = graph.node("MatMulInteger", [row.quantized, weight.value, zeroPoint(graph)]); // int32 [tokens, outputs]
@@ -69,13 +79,7 @@ export function quantizeRows(
   maxima = rowMaxima(values, numRows),
 ): Float32Array {
   const inputs = values.length / numRows;
-  const scales = new Float32Array(numRows);
-  const inverses = new Float64Array(numRows);
-  for (let row = 0; row < numRows; row++) {
-    const maximum = maxima[row]!;
-    scales[row] = maximum / LIMIT;
-    inverses[row] = maximum === 0 ? 0 : LIMIT / maximum;
-  }
+  const { scales, inverses } = rowScales(maxima);
   forEachTileRun(numRows, inputs, (row, start, end) => {
     const inverse = inverses[row]!;
     for (let column = start; column < end; column++) {
@@ -83,4 +87,51 @@ export function quantizeRows(
     }
   });
   return scales;
+}
+
+/** As {@link quantizeRows}, with rows left as rows: `quantized` gets [numRows, inputs]. */
+export function quantizeRowsInOrder(
+  values: Float32Array,
+  numRows: number,
+  quantized: Int8Array,
+): Float32Array {
+  const inputs = values.length / numRows;
+  const { scales, inverses } = rowScales(rowMaxima(values, numRows));
+  for (let row = 0; row < numRows; row++) {
+    const inverse = inverses[row]!;
+    for (let i = row * inputs; i < (row + 1) * inputs; i++) quantized[i] = Math.round(values[i]! * inverse);
+  }
+  return scales;
+}
+
+/**
+ * The values that stored rows stand for.
+ *
+ * @param quantized [numRows, inputs]
+ * @param values gets as many
+ */
+export function dequantizeRows(quantized: Int8Array, scales: Float32Array, values: Float32Array): void {
+  const inputs = values.length / scales.length;
+  for (let row = 0; row < scales.length; row++) {
+    const scale = scales[row]!;
+    for (let i = row * inputs; i < (row + 1) * inputs; i++) values[i] = quantized[i]! * scale;
+  }
+}
+
+function rowScales(maxima: Float32Array): {
+  readonly scales: Float32Array;
+  readonly inverses: Float64Array;
+} {
+  const scales = maxima.map((maximum) => maximum / LIMIT);
+  const inverses = Float64Array.from(maxima, (maximum) => (maximum === 0 ? 0 : LIMIT / maximum));
+  return { scales, inverses };
+}
+
+/** @param rows int8 [numRows, numColumns]; @param target gets [numColumns, numRows] */
+function transpose(rows: Uint8Array, numRows: number, numColumns: number, target: Int8Array): void {
+  forEachTileRun(numRows, numColumns, (row, start, end) => {
+    for (let column = start; column < end; column++) {
+      target[column * numRows + row] = rows[row * numColumns + column]!;
+    }
+  });
 }

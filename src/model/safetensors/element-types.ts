@@ -64,3 +64,37 @@ function widenHalf(source: Uint16Array, bits: Uint32Array, target: Float32Array)
     if (half & 0x8000) bits[i] = bits[i]! | 0x80000000;
   }
 }
+
+/**
+ * Rounds float32 to a narrower type, to the nearest and to even between two; the counterpart of {@link widen}.
+ *
+ * @param target room for as many elements, at an offset that is a multiple of 4 of its buffer
+ * @returns the first value that is too large for the type, undefined when all fit
+ */
+export function narrow(type: WeightType, source: Float32Array, target: Uint8Array): number | undefined {
+  const { buffer, byteOffset } = target;
+  if (type === "F32") {
+    new Float32Array(buffer, byteOffset, source.length).set(source);
+    return undefined;
+  }
+  const narrowed = new Uint16Array(buffer, byteOffset, source.length);
+  if (type === "BF16") narrowToBrain(source, narrowed);
+  else new Float16Array(buffer, byteOffset, source.length).set(source);
+  const exponent = type === "BF16" ? BRAIN_EXPONENT : HALF_EXPONENT;
+  const tooLarge = narrowed.findIndex(
+    (bits, i) => (bits & exponent) === exponent && Number.isFinite(source[i]!),
+  );
+  return source[tooLarge];
+}
+
+const BRAIN_EXPONENT = 0x7f80;
+
+function narrowToBrain(source: Float32Array, target: Uint16Array): void {
+  const bits = new Uint32Array(source.buffer, source.byteOffset, source.length);
+  for (let i = 0; i < bits.length; i++) {
+    const value = bits[i]!;
+    const isNaN = (value & 0x7fffffff) > FLOAT_EXPONENT;
+    // Half of the last kept place, less one where that place is even; a NaN must not round to infinity.
+    target[i] = isNaN ? (value >>> 16) | 0x40 : (value + 0x7fff + ((value >>> 16) & 1)) >>> 16;
+  }
+}

@@ -18,6 +18,14 @@ export interface TensorEntry {
   readonly numBytes: number;
 }
 
+/** What a header says. */
+export interface Header {
+  /** In the order of their bytes. */
+  readonly tensors: readonly TensorEntry[];
+  /** Notes of whoever wrote the file. */
+  readonly metadata: Readonly<Record<string, string>>;
+}
+
 /** The format's own limit. */
 const MAX_HEADER_BYTES = 100_000_000;
 
@@ -27,13 +35,12 @@ const entrySchema = z.object({
   shape: z.array(count),
   data_offsets: z.tuple([count, count]),
 });
-
 /**
  * Reads and checks the header of an open file.
  *
  * @throws TroupeError `invalid_model` naming the file, and the tensor where it is about one.
  */
-export async function readHeader(handle: FileHandle, file: string): Promise<TensorEntry[]> {
+export async function readHeader(handle: FileHandle, file: string): Promise<Header> {
   const { size } = await handle.stat();
   if (size < 8) throw bad(file, `has ${size} bytes; even an empty one has 8. Is the download complete?`);
   const length = Number((await readBytes(handle, 0, 8)).readBigUInt64LE());
@@ -48,8 +55,17 @@ export async function readHeader(handle: FileHandle, file: string): Promise<Tens
     if (name === "__metadata__") continue;
     entries.push(checkEntry(name, value, { file, dataStart: 8 + length, size }));
   }
-  checkNoOverlap(entries, file);
-  return entries;
+  const tensors = entries.sort((a, b) => a.offset - b.offset);
+  checkNoOverlap(tensors, file);
+  return { tensors, metadata: notesOf(header.__metadata__) };
+}
+
+/** Nobody computes with notes, so odd ones are passed over. */
+function notesOf(value: unknown): Record<string, string> {
+  const entries = typeof value === "object" && value !== null ? Object.entries(value) : [];
+  return Object.fromEntries(
+    entries.filter((entry): entry is [string, string] => typeof entry[1] === "string"),
+  );
 }
 
 async function readBytes(handle: FileHandle, position: number, length: number): Promise<Buffer> {
@@ -96,7 +112,7 @@ function checkEntry(name: string, value: unknown, { file, dataStart, size }: Pla
 }
 
 function checkNoOverlap(entries: readonly TensorEntry[], file: string): void {
-  const ordered = entries.filter((entry) => entry.numBytes > 0).sort((a, b) => a.offset - b.offset);
+  const ordered = entries.filter((entry) => entry.numBytes > 0);
   for (const [index, next] of ordered.entries()) {
     const previous = ordered[index - 1];
     if (previous !== undefined && previous.offset + previous.numBytes > next.offset) {

@@ -1,14 +1,21 @@
 /**
- * All tensors of a checkpoint, however many files they are spread over, read in ranges: nothing here ever holds more
- * than the caller's buffer.
+ * All tensors of a checkpoint, however many files or shards they are spread over, read in ranges: nothing here ever
+ * holds more than the caller's buffer.
  */
-import { type FileHandle, open } from "node:fs/promises";
-import { join } from "node:path";
 import { nearestName } from "../../core/nearest-name.ts";
 import { TroupeError } from "../../errors/troupe-error.ts";
+import {
+  QUANTIZED_PRECISIONS,
+  type QuantizedPrecision,
+  type StoredForm,
+  storedForm,
+} from "../precisions/stored-form.ts";
+import { findShards } from "../shards/find-shards.ts";
+import { openShards } from "../shards/open-shards.ts";
+import { readManifest, type WeightsManifest } from "../weights-manifest.ts";
 import { isWeightType, WEIGHT_TYPES, type WeightType } from "./element-types.ts";
-import { readHeader, type TensorEntry } from "./header.ts";
-import { findWeightFiles, type WeightFiles } from "./weight-files.ts";
+import { type OpenFiles, openFiles, type TensorSource, type WeightFile } from "./open-files.ts";
+import { findWeightFiles } from "./weight-files.ts";
 
 /** A tensor that {@link WeightStore.read} can read. */
 export interface StoredTensor {
@@ -16,11 +23,6 @@ export interface StoredTensor {
   readonly dataType: WeightType;
   readonly shape: readonly number[];
   readonly numBytes: number;
-}
-
-interface Located extends TensorEntry {
-  readonly file: string;
-  readonly handle: FileHandle;
 }
 
 /**
@@ -34,39 +36,47 @@ interface Located extends TensorEntry {
  * ```
  */
 export class WeightStore implements AsyncDisposable {
+  /** What a folder that Troupe wrote says of itself; of a split one, what its shards say. */
+  readonly manifest: WeightsManifest | undefined;
   readonly #dir: string;
-  readonly #handles: readonly FileHandle[];
-  readonly #tensors: ReadonlyMap<string, Located>;
+  readonly #opened: OpenFiles;
+  readonly #tensors: ReadonlyMap<string, TensorSource>;
 
-  private constructor(dir: string, handles: readonly FileHandle[], tensors: ReadonlyMap<string, Located>) {
+  private constructor(dir: string, opened: OpenFiles, manifest: WeightsManifest | undefined) {
+    this.manifest = manifest;
     this.#dir = dir;
-    this.#handles = handles;
-    this.#tensors = tensors;
+    this.#opened = opened;
+    this.#tensors = new Map(
+      opened.files.flatMap(({ tensors }) => tensors.map((tensor) => [tensor.name, tensor])),
+    );
   }
 
-  /** @throws TroupeError `invalid_model` for missing or malformed files, `file_error` for unreadable ones. */
+  /**
+   * Opens a Hugging Face folder, a converted one, or one that is split into shards, which reads as if it were whole.
+   *
+   * @throws TroupeError `invalid_model` for missing, malformed, foreign or unfinished files, `file_error` for unreadable ones.
+   */
   static async open(dir: string): Promise<WeightStore> {
-    const weightFiles = await findWeightFiles(dir);
-    const handles: FileHandle[] = [];
-    try {
-      const tensors = await locateTensors(dir, weightFiles, handles);
-      return new WeightStore(dir, handles, tensors);
-    } catch (error) {
-      await Promise.all(handles.map((handle) => handle.close()));
-      throw error;
-    }
+    const shards = await findShards(dir);
+    if (shards !== null) return new WeightStore(dir, await openShards(shards), shards.manifest);
+    const manifest = await readManifest(dir);
+    checkWhole(dir, manifest);
+    return new WeightStore(dir, await openFiles(dir, await findWeightFiles(dir)), manifest);
+  }
+
+  /** The files, of a split folder as they would be if it were whole. */
+  get files(): readonly WeightFile[] {
+    return this.#opened.files;
+  }
+
+  /** The precision that the matrices are quantised in; null for floats. */
+  get quantization(): QuantizedPrecision | null {
+    return QUANTIZED_PRECISIONS.find((precision) => precision === this.manifest?.precision) ?? null;
   }
 
   /** @throws TroupeError `invalid_model` when it is missing, of another shape, or not of a type weights are read from. */
   tensor(name: string, shape: readonly number[]): StoredTensor {
-    const { file, shape: actual, dataType, numBytes } = this.#locate(name);
-    if (actual.length !== shape.length || actual.some((dim, axis) => dim !== shape[axis])) {
-      throw new TroupeError(
-        "invalid_model",
-        `${file}: tensor ${name} has shape [${actual.join(", ")}]; config.json calls for [${shape.join(", ")}]`,
-        { details: { file, tensor: name, shape: actual, expected: shape } },
-      );
-    }
+    const { file, dataType, numBytes } = this.#locate(name, shape);
     if (!isWeightType(dataType)) {
       const known = Object.keys(WEIGHT_TYPES).join(", ");
       throw new TroupeError(
@@ -77,32 +87,50 @@ export class WeightStore implements AsyncDisposable {
         },
       );
     }
-    return { name, dataType, shape: actual, numBytes };
+    return { name, dataType, shape, numBytes };
+  }
+
+  /**
+   * The tensors of a quantised matrix.
+   *
+   * @param shape of the matrix [outputs, inputs]
+   * @throws TroupeError `invalid_model` when one is missing or of another shape.
+   */
+  quantizedMatrix(
+    precision: QuantizedPrecision,
+    name: string,
+    shape: readonly [number, number],
+  ): Readonly<Record<keyof StoredForm, TensorSource>> {
+    const { values, scales } = storedForm(precision, name, shape);
+    return {
+      values: this.#locate(values.name, values.shape),
+      scales: this.#locate(scales.name, scales.shape),
+    };
   }
 
   /** Fills `target` with the tensor's bytes from `offset` on. */
-  async read(tensor: StoredTensor, offset: number, target: Uint8Array): Promise<void> {
-    const { file, handle, offset: start } = this.#locate(tensor.name);
-    let done = 0;
-    while (done < target.byteLength) {
-      const { bytesRead } = await handle
-        .read(target, done, target.byteLength - done, start + offset + done)
-        .catch((error: Error) => Promise.reject(unreadable(file, error)));
-      if (bytesRead === 0) {
-        throw new TroupeError("invalid_model", `${file} ended inside tensor ${tensor.name}: was it changed?`);
-      }
-      done += bytesRead;
-    }
+  async read(tensor: { readonly name: string }, offset: number, target: Uint8Array): Promise<void> {
+    await this.#find(tensor.name).read(offset, target);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await Promise.all(this.#handles.map((handle) => handle.close()));
+    await this.#opened.close();
   }
 
-  /** Checkpoints saved from a model without its head, as BLOOM's, leave out the first part of every name. */
-  #locate(name: string): Located {
-    const located = this.#tensors.get(name) ?? this.#tensors.get(name.slice(name.indexOf(".") + 1));
-    if (located !== undefined) return located;
+  #locate(name: string, shape: readonly number[]): TensorSource {
+    const found = this.#find(name);
+    const { file, shape: actual } = found;
+    if (actual.length === shape.length && actual.every((dim, axis) => dim === shape[axis])) return found;
+    throw new TroupeError(
+      "invalid_model",
+      `${file}: tensor ${name} has shape [${actual.join(", ")}]; config.json calls for [${shape.join(", ")}]`,
+      { details: { file, tensor: name, shape: actual, expected: shape } },
+    );
+  }
+
+  #find(name: string): TensorSource {
+    const found = this.#tensors.get(name) ?? this.#tensors.get(withoutPrefix(name));
+    if (found !== undefined) return found;
     const near = nearestName(name, [...this.#tensors.keys()]);
     const hint = near === undefined ? "" : ` (it has ${near})`;
     throw new TroupeError("invalid_model", `${this.#dir}: the checkpoint has no tensor ${name}${hint}`, {
@@ -111,43 +139,21 @@ export class WeightStore implements AsyncDisposable {
   }
 }
 
-/** Opens every file into `handles`, so that the caller can close them even when a later one is bad. */
-async function locateTensors(
-  dir: string,
-  { files, index }: WeightFiles,
-  handles: FileHandle[],
-): Promise<Map<string, Located>> {
-  const tensors = new Map<string, Located>();
-  for (const name of files) {
-    const file = join(dir, name);
-    const handle = await openFile(file);
-    handles.push(handle);
-    for (const entry of await readHeader(handle, file)) {
-      if (index === null || index.get(entry.name) === name)
-        tensors.set(entry.name, { ...entry, file, handle });
-    }
-  }
-  for (const [tensor, file] of index ?? []) {
-    if (tensors.has(tensor)) continue;
+/** Checkpoints saved from a model without its head, as BLOOM's, leave out the first part of every name. */
+export function withoutPrefix(name: string): string {
+  return name.slice(name.indexOf(".") + 1);
+}
+
+function checkWhole(dir: string, manifest: WeightsManifest | undefined): void {
+  if (manifest?.complete === false) {
     throw new TroupeError(
       "invalid_model",
-      `${join(dir, file)} has no tensor ${tensor}, but the index places it there`,
-      {
-        details: { file, tensor },
-      },
+      `${dir} is unfinished: the command that writes it was interrupted; run it again and it goes on`,
     );
   }
-  return tensors;
-}
-
-async function openFile(file: string): Promise<FileHandle> {
-  try {
-    return await open(file, "r");
-  } catch (error) {
-    throw unreadable(file, error as Error);
+  if (manifest?.shard) {
+    const { rank, size } = manifest.shard;
+    const message = `${dir} is shard ${rank} of ${size} alone; name the folder that holds all of them`;
+    throw new TroupeError("invalid_model", message);
   }
-}
-
-function unreadable(file: string, cause: Error): TroupeError {
-  return new TroupeError("file_error", `Cannot read ${file}: ${cause.message}`, { cause, details: { file } });
 }

@@ -28,22 +28,30 @@ export interface TensorCuts {
   readonly tables: ReadonlySet<string>;
 }
 
-/** Describes the cuts that a decoder calls for. */
-export function tensorCuts(decoder: DecoderDescription): TensorCuts {
+/**
+ * Describes the cuts that a decoder calls for.
+ *
+ * @param nameOf what the checkpoint calls a tensor, where it leaves out a part of the name
+ */
+export function tensorCuts(
+  decoder: DecoderDescription,
+  nameOf: (tensor: string) => string = (tensor) => tensor,
+): TensorCuts {
   const matrices = new Map<string, MatrixCut>();
   const biases = new Map<string, TensorCut>();
   for (const linear of linearCuts(decoder)) {
     const { weight, bias, inputs } = linear.linear;
     for (const tensor of tensorsOf(weight)) {
-      matrices.set(tensor, { cut: cutOf(linear, weight, tensor), inputs, isFloat: linear.isFloat });
+      matrices.set(nameOf(tensor), { cut: cutOf(linear, weight, tensor), inputs, isFloat: linear.isFloat });
     }
     for (const tensor of tensorsOf(bias ?? [])) {
       const cut = linear.outputs === null ? REPLICATED : cutOf(linear, bias!, tensor);
-      biases.set(tensor, cut);
+      biases.set(nameOf(tensor), cut);
     }
   }
   const { tensor, positions } = decoder.embedding;
-  return { matrices, biases, tables: new Set(positions === null ? [tensor] : [tensor, positions]) };
+  const tables = (positions === null ? [tensor] : [tensor, positions]).map(nameOf);
+  return { matrices, biases, tables: new Set(tables) };
 }
 
 function tensorsOf(ranges: readonly RowRange[]): Set<string> {

@@ -1,0 +1,95 @@
+/**
+ * How a weight folder keeps quantised matrices: beside, or in place of, the float tensor `T` lie its values `T.int8`
+ * [outputs, inputs] or `T.int4` [outputs, blocks, block / 2] and their scales `T.scale` ([outputs] or [outputs, blocks]).
+ */
+import type { Precision } from "../compiled-model.ts";
+
+/** Precisions in which matrices are no floats. */
+export const QUANTIZED_PRECISIONS = ["w8", "w4"] as const satisfies readonly Precision[];
+/** One of {@link QUANTIZED_PRECISIONS}. */
+export type QuantizedPrecision = (typeof QUANTIZED_PRECISIONS)[number];
+
+/** Inputs that share a scale in w4. */
+export const BLOCK = 32;
+
+const SUFFIX = { w8: ".int8", w4: ".int4" } as const satisfies Record<QuantizedPrecision, string>;
+const SCALE_SUFFIX = ".scale";
+
+/** One tensor of a quantised matrix. */
+export interface StoredPart {
+  readonly name: string;
+  /** As safetensors spells it. */
+  readonly dataType: "I8" | "U8" | "F32";
+  readonly shape: readonly number[];
+}
+
+/** A quantised matrix as a folder keeps it. */
+export interface StoredForm {
+  readonly values: StoredPart;
+  readonly scales: StoredPart;
+}
+
+/** The tensors that keep a matrix [outputs, inputs] in a quantised precision. */
+export function storedForm(
+  precision: QuantizedPrecision,
+  tensor: string,
+  [outputs, inputs]: readonly [number, number],
+): StoredForm {
+  const name = `${tensor}${SUFFIX[precision]}`;
+  const scale = { name: `${tensor}${SCALE_SUFFIX}`, dataType: "F32" } as const;
+  if (precision === "w8") {
+    return {
+      values: { name, dataType: "I8", shape: [outputs, inputs] },
+      scales: { ...scale, shape: [outputs] },
+    };
+  }
+  const numBlocks = Math.ceil(inputs / BLOCK);
+  return {
+    values: { name, dataType: "U8", shape: [outputs, numBlocks, BLOCK / 2] },
+    scales: { ...scale, shape: [outputs, numBlocks] },
+  };
+}
+
+/** The matrix that a tensor of a quantised folder belongs to, and as what; null for every other tensor. */
+export function storedPartOf(
+  precision: QuantizedPrecision,
+  name: string,
+): { readonly tensor: string; readonly part: keyof StoredForm } | null {
+  const values = SUFFIX[precision];
+  if (name.endsWith(values)) return { tensor: name.slice(0, -values.length), part: "values" };
+  if (name.endsWith(SCALE_SUFFIX)) return { tensor: name.slice(0, -SCALE_SUFFIX.length), part: "scales" };
+  return null;
+}
+
+/** Bytes of every row. */
+export interface RowWindow {
+  readonly start: number;
+  readonly length: number;
+}
+
+/**
+ * Where some columns of a matrix lie in the rows of its stored form; null when they do not begin and end between blocks.
+ *
+ * @param numTensorColumns of the whole matrix
+ */
+export function storedWindow(
+  precision: QuantizedPrecision,
+  { firstColumn, numColumns, numTensorColumns }: Readonly<Record<ColumnCount, number>>,
+): Readonly<Record<keyof StoredForm, RowWindow>> | null {
+  if (precision === "w8") {
+    return {
+      values: { start: firstColumn, length: numColumns },
+      scales: { start: 0, length: SCALE_BYTES },
+    };
+  }
+  const end = firstColumn + numColumns;
+  if (firstColumn % BLOCK !== 0 || (end % BLOCK !== 0 && end !== numTensorColumns)) return null;
+  const first = firstColumn / BLOCK;
+  const numBlocks = Math.ceil(end / BLOCK) - first;
+  const window = (blockBytes: number) => ({ start: first * blockBytes, length: numBlocks * blockBytes });
+  return { values: window(BLOCK / 2), scales: window(SCALE_BYTES) };
+}
+
+type ColumnCount = "firstColumn" | "numColumns" | "numTensorColumns";
+
+const SCALE_BYTES = 4;
