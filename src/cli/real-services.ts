@@ -50,6 +50,18 @@ export function createServices(): Services {
       const { inspectModel } = await import("./inspect-model.ts");
       return await inspectModel(modelDir);
     },
+    async writeWeights(request) {
+      const { writeWeights } = await import("./write-weights.ts");
+      return await writeWeights({ ...request, onProgress: inSteps(request.onProgress) });
+    },
+    async planStrategy(modelDir, size) {
+      const { planStrategy } = await import("../model/convert/split-weights.ts");
+      return await planStrategy({ modelDir }, size);
+    },
+    async isSplit(modelDir) {
+      const { findShards } = await import("../model/shards/find-shards.ts");
+      return (await findShards(modelDir)) !== null;
+    },
   };
 }
 

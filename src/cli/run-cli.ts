@@ -6,16 +6,29 @@ import { type CliContext, EXIT } from "./cli-context.ts";
 import { type ProgramSpec, parseCommandLine } from "./command-line.ts";
 import { compileCommand } from "./compile-command.ts";
 import { configFromFlags } from "./config-flags.ts";
+import { convertCommand } from "./convert-command.ts";
 import type { FlagValues } from "./flag-values.ts";
 import { generateCommand } from "./generate-command.ts";
 import { inspectCommand } from "./inspect-command.ts";
+import { mergeCommand } from "./merge-command.ts";
 import { serveCommand } from "./serve-command.ts";
+import { resplitCommand, splitCommand } from "./split-command.ts";
 
 /** All commands. docs/cli.md is held against this. */
 export const PROGRAM: ProgramSpec = {
   name: "troupe",
   description: "Serves large language models from Node.js and streams their tokens.",
-  commands: [serveCommand, generateCommand, chatCommand, compileCommand, inspectCommand],
+  commands: [
+    serveCommand,
+    generateCommand,
+    chatCommand,
+    compileCommand,
+    inspectCommand,
+    convertCommand,
+    splitCommand,
+    mergeCommand,
+    resplitCommand,
+  ],
   examples: [
     { line: "troupe serve", does: "serve the embedded model on http://127.0.0.1:8000" },
     { line: 'troupe generate --chat "What is 17 + 15?"', does: "one answer, without a server" },

@@ -2,6 +2,7 @@
 import type { TroupeConfig } from "../config/config.ts";
 import type { KvDtype } from "../kv/forms/kv-form.ts";
 import type { Precision } from "../model/compiled-model.ts";
+import type { WeightPrecision } from "../model/weights-manifest.ts";
 import type { Engine } from "../protocol/engine.ts";
 
 /** Work under way: `done` of `total` steps, and which one. */
@@ -37,6 +38,30 @@ export interface CompileRequest {
   readonly cacheDir: string | null;
   readonly onProgress: OnProgress;
   readonly signal: AbortSignal;
+}
+
+/** Weights to be written anew, in another form. */
+export interface WeightsRequest {
+  readonly modelDir: string;
+  readonly outputDir: string;
+  readonly cacheDir: string | null;
+  readonly work:
+    | { readonly kind: "convert"; readonly precision: WeightPrecision }
+    /** Whole or split before, for so many ranks or by a strategy file. */
+    | { readonly kind: "split"; readonly strategy: { readonly size: number } | { readonly file: string } }
+    | { readonly kind: "merge" };
+  readonly onProgress: OnProgress;
+  readonly signal: AbortSignal;
+}
+
+/** Weights that were written. */
+export interface WrittenWeights {
+  readonly folder: string;
+  readonly weightBytes: number;
+  /** False when an earlier run had done all of it. */
+  readonly wasWritten: boolean;
+  /** After a merge: whether the files are those that were split, to the byte. Null after other work. */
+  readonly isIdentical: boolean | null;
 }
 
 /** What a model folder holds. */
@@ -77,4 +102,9 @@ export interface Services {
   startServer(engine: Engine, config: TroupeConfig, version: string): Promise<RunningServer>;
   compile(request: CompileRequest): Promise<CompiledFolder>;
   inspect(modelDir: string): Promise<ModelSummary>;
+  writeWeights(request: WeightsRequest): Promise<WrittenWeights>;
+  /** The text of the strategy file that splitting for so many ranks follows. */
+  planStrategy(modelDir: string, size: number): Promise<string>;
+  /** Whether a folder is split into shards. */
+  isSplit(modelDir: string): Promise<boolean>;
 }

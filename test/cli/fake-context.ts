@@ -77,6 +77,12 @@ export function fakeRun(options: FakeOptions): FakeRun {
     inspect: async () => {
       throw new TroupeError("invalid_model", "config.json is missing");
     },
+    writeWeights: async ({ outputDir, onProgress }) => {
+      onProgress({ done: 1, total: 2, label: "layer 1" });
+      return { folder: outputDir, weightBytes: 2048, wasWritten: true, isIdentical: null };
+    },
+    planStrategy: async (_modelDir, size) => `{ "tp": ${size} }\n`,
+    isSplit: async () => true,
     ...options.services,
   };
   const stdin =

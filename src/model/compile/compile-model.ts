@@ -10,8 +10,8 @@ import type { CompiledModel, Precision, RankPart } from "../compiled-model.ts";
 import type { DecoderDescription } from "../decoder-description.ts";
 import { type ModelFolder, readModelFolder } from "../model-folder.ts";
 import { LINEAR_FORMS } from "../precisions/linear-forms.ts";
-import { findWeightFiles } from "../safetensors/weight-files.ts";
 import { WeightStore } from "../safetensors/weight-store.ts";
+import { listWeightFiles } from "../shards/list-weight-files.ts";
 import { type RankDecoder, shardDecoder } from "../tensor-parallel/shard-decoder.ts";
 import type { RankPlace } from "../tensor-parallel/tensor-cut.ts";
 import { createTemporaryFolder, removeAbandonedFolders } from "./cache-folder.ts";
@@ -25,9 +25,10 @@ import { writeSegments } from "./write-segments.ts";
 
 /** What to compile and where to keep it. */
 export interface CompileOptions {
-  /** A Hugging Face folder. */
+  /** A Hugging Face folder, or one that was converted or split from it. */
   readonly modelDir: string;
-  readonly precision: Precision;
+  /** Null takes the precision of a folder that is quantised, and fp32 for others. */
+  readonly precision: Precision | null;
   /** See defaultCacheDir. Created if need be. */
   readonly cacheDir: string;
   /** Compile only what this rank computes. Default: the whole model. */
@@ -64,17 +65,35 @@ export async function compileModel(options: CompileOptions): Promise<CompileResu
   const folder = await readModelFolder(options.modelDir);
   const whole = describeModel(folder, options.architectures);
   const decoder = options.place === undefined ? whole : shardDecoder(whole, options.place);
-  const { files } = await findWeightFiles(folder.dir);
+  const files = await listWeightFiles(folder.dir);
+  const chosen = { ...options, precision: await choosePrecision(options) };
   const progress = createProgress(options.onProgress, options.signal);
   try {
-    const dir = join(options.cacheDir, await cacheKey(folder, decoder, files, options, progress));
+    const dir = join(options.cacheDir, await cacheKey(folder, decoder, files, chosen, progress));
     const cached = await readCompiled(dir);
     if (cached !== null) return { dir, model: cached };
-    const model = await compileInto(dir, folder, decoder, options, progress);
+    const model = await compileInto(dir, folder, decoder, chosen, progress);
     return { dir, model };
   } catch (error) {
     throw describeFailure(error, options.cacheDir);
   }
+}
+
+interface ChosenOptions extends CompileOptions {
+  readonly precision: Precision;
+}
+
+/** Rounding what is rounded already, or widening it, would give other answers than the name says. */
+async function choosePrecision({ modelDir, precision }: CompileOptions): Promise<Precision> {
+  await using store = await WeightStore.open(modelDir);
+  const { quantization } = store;
+  if (quantization === null || precision === null || precision === quantization) {
+    return quantization ?? precision ?? "fp32";
+  }
+  const message =
+    `${modelDir} holds ${quantization} weights and cannot be compiled to ${precision}; leave the precision out, ` +
+    "or take the weights it was converted from";
+  throw new TroupeError("invalid_model", message, { details: { quantization, precision } });
 }
 
 /** The name says what it is to people, the hash to us. Settings count by what they come to in the description. */
@@ -82,7 +101,7 @@ async function cacheKey(
   folder: ModelFolder,
   decoder: DecoderDescription | RankDecoder,
   files: readonly string[],
-  { precision, cacheDir, place }: CompileOptions,
+  { precision, cacheDir, place }: ChosenOptions,
   progress: Progress,
 ): Promise<string> {
   const paths = files.map((file) => join(folder.dir, file));
@@ -105,7 +124,7 @@ async function compileInto(
   dir: string,
   folder: ModelFolder,
   decoder: DecoderDescription | RankDecoder,
-  options: CompileOptions,
+  options: ChosenOptions,
   progress: Progress,
 ): Promise<CompiledModel> {
   await using store = await WeightStore.open(folder.dir);

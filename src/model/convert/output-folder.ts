@@ -8,6 +8,7 @@ import { TroupeError } from "../../errors/troupe-error.ts";
 import { hashFile } from "../compile/content-hash.ts";
 import type { Progress } from "../compile/progress.ts";
 import { SafetensorsWriter, type TensorPlan } from "../safetensors/safetensors-writer.ts";
+import type { Sink } from "./tensor-streams.ts";
 import { MANIFEST_FILE, readManifest, type WeightsManifest, writeManifest } from "../weights-manifest.ts";
 
 /** What a folder will be; `files` and `complete` follow as it is filled. */
@@ -15,7 +16,8 @@ export type FolderPlan = Omit<WeightsManifest, "format" | "version" | "complete"
 
 /** A weight file being written. */
 export interface OpenOutput {
-  readonly writer: SafetensorsWriter;
+  /** Appends bytes. */
+  readonly write: Sink;
   /** Gives it its name. */
   publish(): Promise<void>;
   /** Removes it. */
@@ -35,15 +37,9 @@ export class OutputFolder {
   /**
    * Makes the folder, or takes up what an earlier run of the same work left in it.
    *
-   * @param isOwn names of files that may lie there besides weights and manifest
    * @throws TroupeError `file_error` when it holds anything else; `cancelled`
    */
-  static async open(
-    dir: string,
-    plan: FolderPlan,
-    progress: Progress,
-    isOwn: (name: string) => boolean = () => false,
-  ): Promise<OutputFolder> {
+  static async open(dir: string, plan: FolderPlan, progress: Progress): Promise<OutputFolder> {
     await mkdir(dir, { recursive: true });
     const before = await readManifest(dir);
     const empty: WeightsManifest = {
@@ -54,7 +50,7 @@ export class OutputFolder {
       files: {},
     };
     if (before === undefined) {
-      await checkEmpty(dir, isOwn);
+      await checkEmpty(dir);
       await writeManifest(dir, empty);
       return new OutputFolder(dir, empty);
     }
@@ -71,7 +67,12 @@ export class OutputFolder {
     return name in this.#manifest.files;
   }
 
-  /** Weight files that are there, whole. */
+  /** Of all weight files that are there, whole. */
+  get numBytes(): number {
+    return Object.values(this.#manifest.files).reduce((sum, { bytes }) => sum + bytes, 0);
+  }
+
+  /** Checksums of the weight files that are there, whole. */
   get files(): WeightsManifest["files"] {
     return this.#manifest.files;
   }
@@ -86,12 +87,13 @@ export class OutputFolder {
     const unfinished = `${path}.part`;
     const writer = new SafetensorsWriter(unfinished, tensors, metadata);
     return {
-      writer,
+      write: (bytes) => writer.write(bytes),
       publish: async () => {
         const record = writer.finish();
         writer[Symbol.dispose]();
         await rename(unfinished, path);
-        this.#manifest = { ...this.#manifest, files: { ...this.#manifest.files, [name]: record } };
+        const files = Object.entries({ ...this.#manifest.files, [name]: record });
+        this.#manifest = { ...this.#manifest, files: Object.fromEntries(files.sort(byName)) };
         await writeManifest(this.dir, this.#manifest);
       },
       discard: async () => {
@@ -115,8 +117,12 @@ export class OutputFolder {
   }
 }
 
-async function checkEmpty(dir: string, isOwn: (name: string) => boolean): Promise<void> {
-  const name = (await readdir(dir)).find((entry) => !isOwn(entry) && !entry.startsWith(MANIFEST_FILE));
+function byName([a]: readonly [string, unknown], [b]: readonly [string, unknown]): number {
+  return a < b ? -1 : 1;
+}
+
+async function checkEmpty(dir: string): Promise<void> {
+  const name = (await readdir(dir)).find((entry) => !entry.startsWith(MANIFEST_FILE));
   if (name === undefined) return;
   const message = `${dir} is not empty (it holds ${name}); choose another folder for the result`;
   throw new TroupeError("file_error", message, { details: { dir } });

@@ -13,7 +13,8 @@ export type QuantizedPrecision = (typeof QUANTIZED_PRECISIONS)[number];
 export const BLOCK = 32;
 
 const SUFFIX = { w8: ".int8", w4: ".int4" } as const satisfies Record<QuantizedPrecision, string>;
-const SCALE_SUFFIX = ".scale";
+/** What the name of a matrix's scales ends with. */
+export const SCALE_SUFFIX = ".scale";
 
 /** One tensor of a quantised matrix. */
 export interface StoredPart {

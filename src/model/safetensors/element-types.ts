@@ -93,8 +93,8 @@ function narrowToBrain(source: Float32Array, target: Uint16Array): void {
   const bits = new Uint32Array(source.buffer, source.byteOffset, source.length);
   for (let i = 0; i < bits.length; i++) {
     const value = bits[i]!;
-    const isNaN = (value & 0x7fffffff) > FLOAT_EXPONENT;
+    const isNoNumber = (value & 0x7fffffff) > FLOAT_EXPONENT;
     // Half of the last kept place, less one where that place is even; a NaN must not round to infinity.
-    target[i] = isNaN ? (value >>> 16) | 0x40 : (value + 0x7fff + ((value >>> 16) & 1)) >>> 16;
+    target[i] = isNoNumber ? (value >>> 16) | 0x40 : (value + 0x7fff + ((value >>> 16) & 1)) >>> 16;
   }
 }

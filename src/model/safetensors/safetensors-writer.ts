@@ -28,17 +28,29 @@ export class SafetensorsWriter implements Disposable {
   readonly #descriptor: number;
   readonly #hash = createHash("sha256");
   readonly #numBytes: number;
+  /** Written ahead of the first bytes, so that a disk without room fails a write and never the making of a writer. */
+  #header: Uint8Array | null;
   #position = 0;
+  #isOpen = true;
 
   constructor(path: string, tensors: readonly TensorPlan[], metadata: Readonly<Record<string, string>>) {
     const header = headerBytes(tensors, metadata);
     this.#numBytes = header.byteLength + tensors.reduce((sum, tensor) => sum + plannedBytes(tensor), 0);
+    this.#header = header;
     this.#descriptor = openSync(path, "w");
-    this.write(header);
   }
 
   /** Appends bytes: those of the first tensor, of the second, and so on. */
   write(bytes: Uint8Array): void {
+    if (this.#header !== null) {
+      const header = this.#header;
+      this.#header = null;
+      this.#append(header);
+    }
+    this.#append(bytes);
+  }
+
+  #append(bytes: Uint8Array): void {
     this.#hash.update(bytes);
     let done = 0;
     while (done < bytes.byteLength) {
@@ -49,13 +61,16 @@ export class SafetensorsWriter implements Disposable {
 
   /** Waits until the whole file is on the disk. */
   finish(): FileRecord {
+    this.write(new Uint8Array(0));
     invariant(this.#position === this.#numBytes, `a file of ${this.#numBytes} bytes is written to its end`);
     fsyncSync(this.#descriptor);
     return { bytes: this.#numBytes, sha256: this.#hash.digest("hex") };
   }
 
+  /** Closes the file; idempotent. */
   [Symbol.dispose](): void {
-    closeSync(this.#descriptor);
+    if (this.#isOpen) closeSync(this.#descriptor);
+    this.#isOpen = false;
   }
 }
 

@@ -7,6 +7,7 @@ import { TroupeError } from "../../errors/troupe-error.ts";
 import {
   QUANTIZED_PRECISIONS,
   type QuantizedPrecision,
+  SCALE_SUFFIX,
   type StoredForm,
   storedForm,
 } from "../precisions/stored-form.ts";
@@ -38,12 +39,20 @@ export interface StoredTensor {
 export class WeightStore implements AsyncDisposable {
   /** What a folder that Troupe wrote says of itself; of a split one, what its shards say. */
   readonly manifest: WeightsManifest | undefined;
+  /** The folder that holds the index of {@link files}, where there is one. */
+  readonly indexDir: string;
   readonly #dir: string;
   readonly #opened: OpenFiles;
   readonly #tensors: ReadonlyMap<string, TensorSource>;
 
-  private constructor(dir: string, opened: OpenFiles, manifest: WeightsManifest | undefined) {
+  private constructor(
+    dir: string,
+    indexDir: string,
+    opened: OpenFiles,
+    manifest: WeightsManifest | undefined,
+  ) {
     this.manifest = manifest;
+    this.indexDir = indexDir;
     this.#dir = dir;
     this.#opened = opened;
     this.#tensors = new Map(
@@ -58,10 +67,12 @@ export class WeightStore implements AsyncDisposable {
    */
   static async open(dir: string): Promise<WeightStore> {
     const shards = await findShards(dir);
-    if (shards !== null) return new WeightStore(dir, await openShards(shards), shards.manifest);
+    if (shards !== null) {
+      return new WeightStore(dir, shards.dirs[0]!, await openShards(shards), shards.manifest);
+    }
     const manifest = await readManifest(dir);
     checkWhole(dir, manifest);
-    return new WeightStore(dir, await openFiles(dir, await findWeightFiles(dir)), manifest);
+    return new WeightStore(dir, dir, await openFiles(dir, await findWeightFiles(dir)), manifest);
   }
 
   /** The files, of a split folder as they would be if it were whole. */
@@ -72,6 +83,13 @@ export class WeightStore implements AsyncDisposable {
   /** The precision that the matrices are quantised in; null for floats. */
   get quantization(): QuantizedPrecision | null {
     return QUANTIZED_PRECISIONS.find((precision) => precision === this.manifest?.precision) ?? null;
+  }
+
+  /** What the checkpoint calls a tensor of the architecture, whether it holds it as floats or quantised. */
+  nameOf(tensor: string): string {
+    const isThere = (name: string) => this.#tensors.has(name) || this.#tensors.has(`${name}${SCALE_SUFFIX}`);
+    const short = withoutPrefix(tensor);
+    return !isThere(tensor) && isThere(short) ? short : tensor;
   }
 
   /** @throws TroupeError `invalid_model` when it is missing, of another shape, or not of a type weights are read from. */

@@ -18,6 +18,8 @@ export interface MatrixCut {
   readonly inputs: number;
   /** Kept in float in every precision. */
   readonly isFloat: boolean;
+  /** Rows count by their direction alone. */
+  readonly unitRows: boolean;
 }
 
 /** Cuts of a checkpoint's tensors; those in neither map are whole on every rank. */
@@ -40,9 +42,14 @@ export function tensorCuts(
   const matrices = new Map<string, MatrixCut>();
   const biases = new Map<string, TensorCut>();
   for (const linear of linearCuts(decoder)) {
-    const { weight, bias, inputs } = linear.linear;
+    const { weight, bias, inputs, unitRows = false } = linear.linear;
     for (const tensor of tensorsOf(weight)) {
-      matrices.set(nameOf(tensor), { cut: cutOf(linear, weight, tensor), inputs, isFloat: linear.isFloat });
+      matrices.set(nameOf(tensor), {
+        cut: cutOf(linear, weight, tensor),
+        inputs,
+        isFloat: linear.isFloat,
+        unitRows,
+      });
     }
     for (const tensor of tensorsOf(bias ?? [])) {
       const cut = linear.outputs === null ? REPLICATED : cutOf(linear, bias!, tensor);

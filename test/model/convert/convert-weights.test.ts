@@ -1,0 +1,135 @@
+import assert from "node:assert/strict";
+import { cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { compileModel } from "../../../src/model/compile/compile-model.ts";
+import type { Precision } from "../../../src/model/compiled-model.ts";
+import { widen } from "../../../src/model/safetensors/element-types.ts";
+import { assertFails } from "../assert-fails.ts";
+import { safetensors } from "../make-checkpoint.ts";
+import { bytesOf, GOLDEN, tensorsOf, weightsPlace } from "./weights-place.ts";
+
+const FILE = "model.safetensors";
+const LLAMA = `${GOLDEN}/llama2`;
+
+/** Every file of a compiled model. */
+async function compiled(modelDir: string, precision: Precision | null, cacheDir: string) {
+  const { dir, model } = await compileModel({ modelDir, precision, cacheDir });
+  return {
+    precision: model.precision,
+    files: readdirSync(dir).map((name) => [name, bytesOf(dir, name)] as const),
+  };
+}
+
+// A tied head, a packed one by KV head, experts with routers, normalised head rows.
+for (const name of ["qwen2-tied", "internlm2", "mixtral-moe", "baichuan2-7b"]) {
+  for (const precision of ["w8", "w4"] as const) {
+    test(`${name} converted to ${precision} compiles to the same bits as the original, split or not`, async () => {
+      using place = weightsPlace();
+      await place.convert(`${GOLDEN}/${name}`, "converted", precision);
+      const original = await compiled(`${GOLDEN}/${name}`, precision, place.cacheDir);
+      assert.deepEqual(await compiled(place.at("converted"), null, place.cacheDir), original);
+      if (precision === "w4") return;
+      await place.split("converted", "two", 2);
+      assert.deepEqual(await compiled(place.at("two"), "w8", place.cacheDir), original);
+    });
+  }
+}
+
+test("a split float folder compiles as the whole does", async () => {
+  using place = weightsPlace();
+  await place.split(`${GOLDEN}/gemma2`, "four", 4);
+  const original = await compiled(`${GOLDEN}/gemma2`, "w4", place.cacheDir);
+  assert.deepEqual(await compiled(place.at("four"), "w4", place.cacheDir), original);
+});
+
+test("a quantised folder implies its precision; asking for another is refused", async () => {
+  using place = weightsPlace();
+  await place.convert(LLAMA, "w8", "w8");
+  const run = () => compiled(place.at("w8"), "w4", place.cacheDir);
+  await assertFails(run, "invalid_model", "w8 weights", "cannot be compiled to w4");
+  await assertFails(() => place.convert("w8", "w4", "w4"), "invalid_model", "w8 already");
+  const { precision } = await compiled(LLAMA, null, place.cacheDir);
+  assert.equal(precision, "fp32");
+});
+
+test("back from w8 to floats, every weight is within half a step of its row", async () => {
+  using place = weightsPlace();
+  await place.convert(LLAMA, "w8", "w8");
+  const { wasWritten } = await place.convert("w8", "floats", "fp32");
+  assert.ok(wasWritten);
+  const before = tensorsOf(LLAMA, FILE);
+  const after = tensorsOf(place.at("floats"), FILE);
+  assert.deepEqual([...after.keys()], [...before.keys()]);
+  for (const [name, { shape, bytes }] of before) {
+    assert.deepEqual(after.get(name)!.shape, shape);
+    const columns = shape[1] ?? 1;
+    const [was, is] = [bytes, after.get(name)!.bytes].map(
+      (raw) => new Float32Array(new Uint8Array(raw).buffer),
+    );
+    const isMatrix = shape.length === 2 && !name.includes("embed_tokens");
+    for (let start = 0; start < was!.length; start += columns) {
+      const row = was!.subarray(start, start + columns);
+      const step = isMatrix ? Math.max(...row.map(Math.abs)) / 127 : 0;
+      for (let i = start; i < start + columns; i++) {
+        assert.ok(Math.abs(was![i]! - is![i]!) <= step * 0.5001, `${name}[${i}]`);
+      }
+    }
+  }
+});
+
+test("w4 keeps packed blocks and their scales, and goes back to the shape it had", async () => {
+  using place = weightsPlace();
+  await place.convert(LLAMA, "w4", "w4");
+  const tensors = tensorsOf(place.at("w4"), FILE);
+  const name = "model.layers.0.mlp.down_proj.weight";
+  assert.deepEqual(tensors.get(`${name}.int4`)!.shape, [64, 5, 16]);
+  assert.deepEqual(tensors.get(`${name}.scale`)!.shape, [64, 5]);
+  assert.equal(tensors.has(name), false);
+  await place.convert("w4", "floats", "fp32");
+  assert.deepEqual(tensorsOf(place.at("floats"), FILE).get(name)!.shape, [64, 160]);
+});
+
+test("float types: config.json names the new one, and widening again gives the rounded values", async () => {
+  using place = weightsPlace();
+  await place.convert(LLAMA, "half", "bf16");
+  const { torch_dtype, dtype } = JSON.parse(readFileSync(join(place.at("half"), "config.json"), "utf8"));
+  assert.equal(dtype ?? torch_dtype, "bfloat16");
+  await place.convert("half", "wide", "fp32");
+  const [rounded, widened] = [tensorsOf(place.at("half"), FILE), tensorsOf(place.at("wide"), FILE)];
+  for (const [name, { dtype: type, bytes }] of rounded) {
+    assert.equal(type, "BF16");
+    const values = new Float32Array(bytes.byteLength / 2);
+    widen("BF16", new Uint8Array(bytes), values);
+    assert.deepEqual(new Uint8Array(widened.get(name)!.bytes), new Uint8Array(values.buffer));
+  }
+});
+
+test("a value that fp16 cannot hold, and one that is no number, are named with their tensor", async () => {
+  using place = weightsPlace();
+  const name = "model.layers.1.mlp.up_proj.weight";
+  mkdirSync(place.at("odd"));
+  cpSync(join(LLAMA, "config.json"), join(place.at("odd"), "config.json"));
+  const write = (value: number) => {
+    const tensors = Object.fromEntries(
+      [...tensorsOf(LLAMA, FILE)].map(([key, { dtype, shape, bytes }]) => {
+        const data = new Float32Array(new Uint8Array(bytes).buffer);
+        if (key === name) data[3] = value;
+        return [key, { dtype, shape, data }];
+      }),
+    );
+    writeFileSync(join(place.at("odd"), FILE), safetensors(tensors));
+  };
+  write(70000);
+  await assertFails(() => place.convert("odd", "half", "fp16"), "invalid_model", name, "70000", "bf16");
+  write(Number.NaN);
+  await assertFails(() => place.convert("odd", "w8", "w8"), "invalid_model", name, "not a number");
+});
+
+test("files that go with weights come along, byte for byte", async () => {
+  using place = weightsPlace();
+  await place.convert("models/understudy", "w8", "w8");
+  const names = readdirSync("models/understudy").filter((name) => !name.endsWith(".safetensors"));
+  for (const name of names)
+    assert.deepEqual(bytesOf(place.at("w8"), name), bytesOf("models/understudy", name));
+});
