@@ -83,7 +83,7 @@ export function commandLinePage(program: ProgramSpec): string {
         ["0", "Done; for `serve`, stopped by a signal after draining."],
         ["1", "It failed; one line on standard error says why. `--log-level debug` adds the stack."],
         ["2", "The command line was not understood, or a prompt or sampling flag was refused."],
-        ["130", "Ctrl-C cut the work of `generate` or `compile`."],
+        ["130", "Ctrl-C cut the work of `generate`, `compile` or a command that writes weights."],
       ],
     ),
     ...commands,

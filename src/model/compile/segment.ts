@@ -12,8 +12,8 @@ import { WEIGHT_TYPES } from "../safetensors/element-types.ts";
 import type { WeightStore } from "../safetensors/weight-store.ts";
 import { weightsFile } from "./compiled-file.ts";
 import { cutColumns } from "./cut-columns.ts";
-import { scaleToUnitRows } from "./unit-rows.ts";
 import type { EncodeStored } from "./stored-job.ts";
+import { scaleToUnitRows } from "./unit-rows.ts";
 import { type EncodeSlab, tensorShape, type WeightJob } from "./weight-job.ts";
 
 /** A weight's place. */

@@ -8,8 +8,8 @@ import { TroupeError } from "../../errors/troupe-error.ts";
 import { hashFile } from "../compile/content-hash.ts";
 import type { Progress } from "../compile/progress.ts";
 import { SafetensorsWriter, type TensorPlan } from "../safetensors/safetensors-writer.ts";
-import type { Sink } from "./tensor-streams.ts";
 import { MANIFEST_FILE, readManifest, type WeightsManifest, writeManifest } from "../weights-manifest.ts";
+import type { Sink } from "./tensor-streams.ts";
 
 /** What a folder will be; `files` and `complete` follow as it is filled. */
 export type FolderPlan = Omit<WeightsManifest, "format" | "version" | "complete" | "files">;

@@ -3,8 +3,8 @@
  * back from that. What is held besides the slab is the scales of one matrix.
  */
 import { invariant, TroupeError } from "../../errors/troupe-error.ts";
-import { checkFinite, SLAB_ELEMENTS, type SlabBuffers } from "../compile/weight-job.ts";
 import { scaleToUnitRows } from "../compile/unit-rows.ts";
+import { checkFinite, SLAB_ELEMENTS, type SlabBuffers } from "../compile/weight-job.ts";
 import { MATRIX_CODECS } from "../precisions/matrix-codec.ts";
 import type { QuantizedPrecision, StoredForm } from "../precisions/stored-form.ts";
 import { ELEMENT_BYTES, isWeightType, narrow, type WeightType, widen } from "../safetensors/element-types.ts";

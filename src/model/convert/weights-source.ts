@@ -4,9 +4,9 @@ import { join } from "node:path";
 import { TroupeError } from "../../errors/troupe-error.ts";
 import { fileHash, sha256 } from "../compile/content-hash.ts";
 import type { Progress } from "../compile/progress.ts";
-import { STRATEGY_FILE } from "../tensor-parallel/strategy.ts";
 import { findShards } from "../shards/find-shards.ts";
 import { listWeightFiles } from "../shards/list-weight-files.ts";
+import { STRATEGY_FILE } from "../tensor-parallel/strategy.ts";
 import { type FileRecord, MANIFEST_FILE, readManifest, type WeightsSource } from "../weights-manifest.ts";
 
 /**

@@ -101,12 +101,15 @@ export function dequantizeBlocks(
 ): void {
   const inputs = values.length / numRows;
   const numBlocks = scales.length / numRows;
-  for (let row = 0; row < numRows; row++) {
-    for (let column = 0; column < inputs; column++) {
-      const at = row * numBlocks * BLOCK + column;
-      const byte = packed[at >> 1]!;
-      const level = (at & 1 ? byte >> 4 : byte & 15) - ZERO_POINT;
-      values[row * inputs + column] = level * scales[Math.floor(at / BLOCK)]!;
+  for (let index = 0; index < scales.length; index++) {
+    const scale = scales[index]!;
+    const row = Math.floor(index / numBlocks);
+    const start = row * inputs + (index % numBlocks) * BLOCK;
+    const end = Math.min(start + BLOCK, (row + 1) * inputs);
+    for (let i = start, at = (index * BLOCK) / 2; i < end; i += 2, at++) {
+      const pair = packed[at]!;
+      values[i] = ((pair & 15) - ZERO_POINT) * scale;
+      if (i + 1 < end) values[i + 1] = ((pair >> 4) - ZERO_POINT) * scale;
     }
   }
 }

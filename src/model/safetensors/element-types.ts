@@ -81,10 +81,10 @@ export function narrow(type: WeightType, source: Float32Array, target: Uint8Arra
   if (type === "BF16") narrowToBrain(source, narrowed);
   else new Float16Array(buffer, byteOffset, source.length).set(source);
   const exponent = type === "BF16" ? BRAIN_EXPONENT : HALF_EXPONENT;
-  const tooLarge = narrowed.findIndex(
-    (bits, i) => (bits & exponent) === exponent && Number.isFinite(source[i]!),
-  );
-  return source[tooLarge];
+  for (let i = 0; i < narrowed.length; i++) {
+    if ((narrowed[i]! & exponent) === exponent && Number.isFinite(source[i]!)) return source[i];
+  }
+  return undefined;
 }
 
 const BRAIN_EXPONENT = 0x7f80;

@@ -5,6 +5,7 @@ import { test } from "node:test";
 import { compileModel } from "../../../src/model/compile/compile-model.ts";
 import type { Precision } from "../../../src/model/compiled-model.ts";
 import { widen } from "../../../src/model/safetensors/element-types.ts";
+import type { RankPlace } from "../../../src/model/tensor-parallel/tensor-cut.ts";
 import { assertFails } from "../assert-fails.ts";
 import { safetensors } from "../make-checkpoint.ts";
 import { bytesOf, GOLDEN, tensorsOf, weightsPlace } from "./weights-place.ts";
@@ -13,8 +14,9 @@ const FILE = "model.safetensors";
 const LLAMA = `${GOLDEN}/llama2`;
 
 /** Every file of a compiled model. */
-async function compiled(modelDir: string, precision: Precision | null, cacheDir: string) {
-  const { dir, model } = await compileModel({ modelDir, precision, cacheDir });
+async function compiled(modelDir: string, precision: Precision | null, cacheDir: string, place?: RankPlace) {
+  const options = { modelDir, precision, cacheDir, ...(place && { place }) };
+  const { dir, model } = await compileModel(options);
   return {
     precision: model.precision,
     files: readdirSync(dir).map((name) => [name, bytesOf(dir, name)] as const),
@@ -35,6 +37,29 @@ for (const name of ["qwen2-tied", "internlm2", "mixtral-moe", "baichuan2-7b"]) {
     });
   }
 }
+
+for (const [name, precision] of [
+  ["models/understudy", "w4"],
+  [`${GOLDEN}/mixtral-moe`, "w8"],
+  [`${GOLDEN}/baichuan2-7b`, "w8"],
+] as const) {
+  test(`a rank's part of ${name} in ${precision} has the same bits from floats, from ${precision} and from shards`, async () => {
+    using place = weightsPlace();
+    const second = { rank: 1, size: 2 };
+    const original = await compiled(name, precision, place.cacheDir, second);
+    await place.convert(name, "converted", precision);
+    assert.deepEqual(await compiled(place.at("converted"), null, place.cacheDir, second), original);
+    await place.split("converted", "two", 2);
+    assert.deepEqual(await compiled(place.at("two"), null, place.cacheDir, second), original);
+  });
+}
+
+test("a rank that would cut through a block of w4 weights is refused", async () => {
+  using place = weightsPlace();
+  await place.convert(LLAMA, "w4", "w4");
+  const run = () => compiled(place.at("w4"), null, place.cacheDir, { rank: 0, size: 4 });
+  await assertFails(run, "invalid_model", "o_proj.weight.int4", "16 inputs from 0", "block of 32");
+});
 
 test("a split float folder compiles as the whole does", async () => {
   using place = weightsPlace();

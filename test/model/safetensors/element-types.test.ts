@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { widen } from "../../../src/model/safetensors/element-types.ts";
+import { narrow, widen } from "../../../src/model/safetensors/element-types.ts";
 
 function widened(type: "F16" | "BF16", words: readonly number[]): Float32Array {
   const target = new Float32Array(words.length);
@@ -68,4 +68,31 @@ test("float32 passes through bit by bit", () => {
   const target = new Float32Array(4);
   widen("F32", new Uint8Array(source.buffer), target);
   assert.deepEqual(target, source);
+});
+
+for (const type of ["F16", "BF16"] as const) {
+  test(`every ${type} that is a number comes back from float32 bit by bit`, () => {
+    const exponent = type === "F16" ? 0x7c00 : 0x7f80;
+    const words = Array.from({ length: 65536 }, (_, word) => word).filter(
+      (word) => (word & exponent) !== exponent,
+    );
+    const target = new Uint16Array(words.length);
+    assert.equal(narrow(type, widened(type, words), new Uint8Array(target.buffer)), undefined);
+    assert.deepEqual([...target], words);
+  });
+}
+
+test("narrowing rounds to the nearest, between two to the even one", () => {
+  const between = (low: number, high: number) => (low + high) / 2;
+  const source = Float32Array.of(between(1, 1.0078125), between(1.0078125, 1.015625), 1.004, Number.NaN);
+  const target = new Uint16Array(source.length);
+  narrow("BF16", source, new Uint8Array(target.buffer));
+  assert.deepEqual([...target.subarray(0, 3)], [0x3f80, 0x3f82, 0x3f81]);
+  assert.ok(Number.isNaN(widened("BF16", [target[3]!])[0]));
+});
+
+test("a value too large for the type is told", () => {
+  const target = new Uint8Array(8);
+  assert.equal(narrow("F16", Float32Array.of(65504, 65520), target), 65520);
+  assert.equal(narrow("F16", Float32Array.of(Infinity, 65519), target), undefined);
 });

@@ -4,9 +4,9 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { describeModel } from "../../../src/model/architectures/registry.ts";
 import { readModelFolder } from "../../../src/model/model-folder.ts";
+import { WeightStore } from "../../../src/model/safetensors/weight-store.ts";
 import { axisSize } from "../../../src/model/tensor-parallel/tensor-cut.ts";
 import { REPLICATED, tensorCuts } from "../../../src/model/tensor-parallel/tensor-cuts.ts";
-import { WeightStore } from "../../../src/model/safetensors/weight-store.ts";
 
 const GOLDEN = "test/golden/models";
 
