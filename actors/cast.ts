@@ -6,15 +6,18 @@
  *     └── engine (rest-for-one)      whoever fails takes those after it along; the edge submits its requests again
  *         ├── edge          inline   the client's side of every request
  *         ├── kv-store      inline   the shared memory
- *         ├── model-agent-N thread   one for each rank
+ *         ├── ranks (as one)         a rank that fails takes the others along, and then the engine goes on as above
+ *         │   ├── all-reduce    inline   the memory they add up in; not with a single rank
+ *         │   └── model-agent-N thread   one for each rank
  *         ├── sampler       thread
  *         └── scheduler     thread
  */
 import { siblingModule } from "../src/core/sibling-module.ts";
 import type { SupervisorSpec } from "../src/runtime/supervisor-spec.ts";
+import type { AllReduceArgs } from "./all-reduce-actor.ts";
 import type { EdgeArgs } from "./edge-actor.ts";
 import type { KvStoreArgs } from "./kv-store-actor.ts";
-import { EDGE, KV_STORE, modelAgent, SAMPLER, SCHEDULER, TOKENIZER_POOL } from "./messages.ts";
+import { ALL_REDUCE, EDGE, KV_STORE, modelAgent, SAMPLER, SCHEDULER, TOKENIZER_POOL } from "./messages.ts";
 import type { ModelAgentArgs } from "./model-agent.ts";
 import type { SchedulerArgs } from "./scheduler-actor.ts";
 import type { TokenizerPoolArgs } from "./tokenizer-pool-actor.ts";
@@ -25,6 +28,8 @@ export interface CastArgs {
   readonly tokenizerPool: TokenizerPoolArgs | null;
   readonly edge: EdgeArgs;
   readonly kvStore: KvStoreArgs;
+  /** Null for a single rank. */
+  readonly allReduce: AllReduceArgs | null;
   /** One for each rank. */
   readonly modelAgents: readonly ModelAgentArgs[];
   readonly scheduler: SchedulerArgs;
@@ -39,9 +44,10 @@ export const ENGINE = "engine";
 
 const RESTART_BACKOFF = { minMs: 50, maxMs: 5_000, jitter: 0.2 };
 
+const module = (name: string): URL => siblingModule(import.meta.url, `./${name}`);
+
 /** The tree for `args`. */
 export function cast(args: CastArgs): SupervisorSpec {
-  const module = (name: string): URL => siblingModule(import.meta.url, `./${name}`);
   return {
     kind: "supervisor",
     name: CAST,
@@ -63,16 +69,32 @@ export function cast(args: CastArgs): SupervisorSpec {
         children: [
           { name: EDGE.actor, module: module("edge-actor"), args: args.edge },
           { name: KV_STORE.actor, module: module("kv-store-actor"), args: args.kvStore },
-          ...args.modelAgents.map((agent) => ({
-            name: modelAgent(agent.rank).actor,
-            module: module("model-agent"),
-            host: "thread",
-            args: agent,
-          })),
+          ranks(args),
           { name: SAMPLER.actor, module: module("sampler-actor"), host: "thread", args: null },
           { name: SCHEDULER.actor, module: module("scheduler-actor"), host: "thread", args: args.scheduler },
         ],
       },
+    ],
+  };
+}
+
+/** Spends its budget at once, so that the engine, not this supervisor, restarts: with the ranks goes what depends on them. */
+function ranks({ allReduce, modelAgents }: CastArgs): SupervisorSpec {
+  return {
+    kind: "supervisor",
+    name: "ranks",
+    strategy: "one-for-all",
+    intensity: { maxRestarts: 0, windowMs: 1 },
+    children: [
+      ...(allReduce === null
+        ? []
+        : [{ name: ALL_REDUCE.actor, module: module("all-reduce-actor"), args: allReduce }]),
+      ...modelAgents.map((agent) => ({
+        name: modelAgent(agent.rank).actor,
+        module: module("model-agent"),
+        host: "thread",
+        args: agent,
+      })),
     ],
   };
 }

@@ -11,20 +11,27 @@ export interface EngineSizes {
   readonly maxModelLen: number;
   /** Rows of logits that one step may produce. */
   readonly maxLogitRows: number;
+  /** Of each rank. */
   readonly numThreads: number;
 }
 
 /** Prompt log-probabilities want a row for each token; more rows make them faster and take vocabSize floats each. */
 const MIN_LOGIT_ROWS = 64;
 
-/** @throws TroupeError `invalid_config` when the pages cannot hold one sequence of engine.maxModelLen */
-export function engineSizes(config: EngineConfig, model: CompiledModel): EngineSizes {
-  const numPages = config.numPages ?? numPagesWithin(pageShape(model, config), config.kvCacheMb * 2 ** 20);
+/**
+ * @param ranks the part of the model that each rank computes
+ * @throws TroupeError `invalid_config` when the pages cannot hold one sequence of engine.maxModelLen
+ */
+export function engineSizes(config: EngineConfig, ranks: readonly CompiledModel[]): EngineSizes {
+  const model = ranks[0]!;
+  const numKvHeads = ranks.reduce((sum, rank) => sum + rank.numKvHeads, 0);
+  const shape = { ...pageShape(model, config), numKvHeads };
+  const numPages = config.numPages ?? numPagesWithin(shape, config.kvCacheMb * 2 ** 20);
   return {
     numPages,
     maxModelLen: maxModelLen(config, model, numPages * config.pageSize),
     maxLogitRows: Math.max(config.maxNumSeqs, MIN_LOGIT_ROWS),
-    numThreads: config.threads ?? availableParallelism(),
+    numThreads: config.threads ?? Math.max(1, Math.floor(availableParallelism() / ranks.length)),
   };
 }
 

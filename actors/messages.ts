@@ -2,6 +2,7 @@
  * What the actors of the cast say to each other: one protocol an actor, and their fixed references. `epoch` is the
  * scheduler's incarnation: whatever belongs to an earlier one is dropped on arrival.
  */
+import type { AllReduceMemory } from "../src/execution/all-reduce.ts";
 import type { KvMemory } from "../src/kv/kv-memory.ts";
 import type { LogitsMemory } from "../src/kv/logits-memory.ts";
 import type {
@@ -42,6 +43,11 @@ export type KvStoreProtocol = {
   attach: { message: null; reply: EngineMemory };
 };
 
+/** Holds the memory in which ranks add up; a restart of the ranks gets fresh memory. */
+export type AllReduceProtocol = {
+  attach: { message: null; reply: AllReduceMemory };
+};
+
 /** Decides what every step computes. */
 export type SchedulerProtocol = {
   /** Rejects with queue_full, prompt_too_long or invalid_request. */
@@ -64,7 +70,7 @@ export type ModelAgentProtocol = {
 /** Draws tokens from logits. */
 export type SamplerProtocol = {
   plan: { message: { epoch: number; batch: SamplingBatch } };
-  /** The logits of a step lie in shared memory. */
+  /** The logits of a step lie in shared memory, those of every rank. */
   logits: { message: { epoch: number; step: number; executeMs: number } };
 };
 
@@ -97,6 +103,7 @@ export type TokenizerPoolProtocol = {
 };
 
 export const KV_STORE: ActorRef<KvStoreProtocol> = actorRef("kv-store");
+export const ALL_REDUCE: ActorRef<AllReduceProtocol> = actorRef("all-reduce");
 export const SCHEDULER: ActorRef<SchedulerProtocol> = actorRef("scheduler");
 export const SAMPLER: ActorRef<SamplerProtocol> = actorRef("sampler");
 export const EDGE: ActorRef<EdgeProtocol> = actorRef("edge");
@@ -106,7 +113,7 @@ const MODEL_AGENT = "model-agent-";
 
 /** Whether that is the name of an actor of the cast. */
 export function isCastActor(name: string): boolean {
-  const fixed = [KV_STORE, SCHEDULER, SAMPLER, EDGE, TOKENIZER_POOL];
+  const fixed = [KV_STORE, ALL_REDUCE, SCHEDULER, SAMPLER, EDGE, TOKENIZER_POOL];
   return fixed.some(({ actor }) => actor === name) || name.startsWith(MODEL_AGENT);
 }
 

@@ -42,27 +42,71 @@ export interface StartedCast {
   stop(): Promise<void>;
 }
 
+/** What a cast is started from. */
+export interface CastPlan {
+  readonly args: CastArgs;
+  /** What the cast serves, once it runs on `system`. */
+  describe(system: ActorSystem): Promise<ModelInfo>;
+}
+
 /** @throws TroupeError as `startEngine`; everything that had started is stopped again */
 export async function startCast(config: TroupeConfig, options: StartEngineOptions): Promise<StartedCast> {
-  const modelDir = resolve(config.model.path);
-  const folder = await readModelFolder(modelDir);
-  const compiled = await compileModel({
-    modelDir,
-    precision: config.model.precision,
-    cacheDir: config.model.cacheDir ?? defaultCacheDir(),
-    ...(options.onProgress && { onProgress: options.onProgress }),
-    ...(options.signal && { signal: options.signal }),
-  });
-  const sizes = engineSizes(config.engine, compiled.model);
+  const plan = await planCast(config, options);
   const system = options.system ?? createActorSystem(options.log === undefined ? {} : { log: options.log });
   const stop = (): Promise<void> => (options.system === undefined ? system.shutdown() : stopCast(system));
   try {
-    await system.supervise(cast(castArgs(config, folder, compiled, sizes, options)));
-    return { system, info: await describe(config, folder, compiled, sizes, system), stop };
+    await system.supervise(cast(plan.args));
+    return { system, info: await plan.describe(system), stop };
   } catch (error) {
     await stop();
     throw error;
   }
+}
+
+/** Compiles the model if need be and decides on all sizes; starts nothing. @throws TroupeError as `startEngine` */
+export async function planCast(config: TroupeConfig, options: StartEngineOptions): Promise<CastPlan> {
+  const modelDir = resolve(config.model.path);
+  await requireDevices(config.engine.devices);
+  const folder = await readModelFolder(modelDir);
+  const ranks = await compileRanks(modelDir, config, options);
+  const sizes = engineSizes(
+    config.engine,
+    ranks.map(({ model }) => model),
+  );
+  return {
+    args: castArgs(config, folder, ranks, sizes, options),
+    describe: (system) => describe(config, folder, ranks[0]!, sizes, system),
+  };
+}
+
+/** Loads ONNX Runtime on this thread only where there is a device to try. */
+async function requireDevices(devices: readonly string[]): Promise<void> {
+  const others = new Set(devices.filter((name) => !name.startsWith("cpu")));
+  if (others.size === 0) return;
+  const { requireDevice } = await import("../src/execution/require-device.ts");
+  for (const name of others) requireDevice(name);
+}
+
+/** The whole model for a single rank, else the part of each. */
+async function compileRanks(
+  modelDir: string,
+  config: TroupeConfig,
+  { onProgress, signal }: StartEngineOptions,
+): Promise<CompileResult[]> {
+  const { tensorParallel: size } = config.engine;
+  const ranks: CompileResult[] = [];
+  for (let rank = 0; rank < size; rank++) {
+    const compiled = await compileModel({
+      modelDir,
+      precision: config.model.precision,
+      cacheDir: config.model.cacheDir ?? defaultCacheDir(),
+      ...(size > 1 && { place: { rank, size } }),
+      ...(onProgress && { onProgress }),
+      ...(signal && { signal }),
+    });
+    ranks.push(compiled);
+  }
+  return ranks;
 }
 
 /** The cast may never have started. */
@@ -77,29 +121,45 @@ async function stopCast(system: ActorSystem): Promise<void> {
 function castArgs(
   config: TroupeConfig,
   folder: ModelFolder,
-  compiled: CompileResult,
+  ranks: readonly CompileResult[],
   sizes: EngineSizes,
   { admission = { actor: SCHEDULER.actor } }: StartEngineOptions,
 ): CastArgs {
-  const { dir: compiledDir, model } = compiled;
-  const { vocabSize } = model;
+  const { model } = ranks[0]!;
+  const { vocabSize, hiddenSize } = model;
   const { maxNumSeqs, maxNumBatchedTokens, maxQueuedRequests, policy, pageSize, prefixCache } = config.engine;
   const { numPages, maxLogitRows, maxModelLen, numThreads } = sizes;
+  const { rankTimeoutMs, devices } = config.engine;
   const hasTokenizer = !config.model.skipTokenizerInit;
   const limits = { maxNumSeqs, maxNumBatchedTokens, maxLogitRows, maxModelLen, maxQueuedRequests };
   const { eosTokenIds } = folder;
   const wholePrompts = model.prefixAttention !== null;
+  const maxStepTokens = wholePrompts ? maxNumBatchedTokens + maxModelLen : maxNumBatchedTokens;
   return {
     tokenizerPool: hasTokenizer
       ? { modelDir: folder.dir, maxPromptTokens: maxModelLen, ...config.tokenizer }
       : null,
     edge: { hasTokenizer, admission },
-    kvStore: { layouts: [kvLayout(model, config.engine, numPages)], maxLogitRows, vocabSize },
-    modelAgents: [{ rank: 0, compiledDir, model, numThreads, maxNumBatchedTokens, maxModelLen }],
+    kvStore: {
+      layouts: ranks.map((rank) => kvLayout(rank.model, config.engine, numPages)),
+      maxLogitRows,
+      vocabSize,
+    },
+    allReduce: ranks.length === 1 ? null : { numRanks: ranks.length, slotLength: maxStepTokens * hiddenSize },
+    modelAgents: ranks.map(({ dir, model }, rank) => ({
+      rank,
+      compiledDir: dir,
+      model,
+      numThreads,
+      maxNumBatchedTokens,
+      maxModelLen,
+      rankTimeoutMs,
+      device: devices[rank] ?? "cpu:0",
+    })),
     scheduler: {
       options: { ...limits, policy, vocabSize, eosTokenIds, wholePrompts },
       kv: { numPages, pageSize, prefixCache: prefixCache && !wholePrompts },
-      numRanks: 1,
+      numRanks: ranks.length,
       stepTimeoutMs: config.engine.stepTimeoutMs,
     },
     restarts: { maxRestarts: config.engine.maxRestarts, windowMs: config.engine.restartWindowMs },

@@ -91,7 +91,13 @@ const ENGINE_FLAGS: readonly ConfigFlag[] = [
     flags: "--threads <n>",
     key: "engine.threads",
     kind: "number",
-    description: "threads that multiply matrices (default: physical cores)",
+    description: "threads that multiply matrices in each rank (default: cores / ranks)",
+  }),
+  engine({
+    flags: "--tp, --tensor-parallel <n>",
+    key: "engine.tensorParallel",
+    kind: "number",
+    description: "ranks that the model is split over; default 1",
   }),
   engine({
     flags: "--no-prefix-cache",

@@ -38,8 +38,14 @@ export interface EngineConfig {
   readonly kvDtype: KvDtype;
   readonly prefixCache: boolean;
   readonly policy: "continuous" | "static";
-  /** Threads of ONNX Runtime in the model-agent; null is the number of physical cores. */
+  /** Threads of ONNX Runtime in each rank; null shares the cores among all ranks of all replicas. */
   readonly threads: number | null;
+  /** Ranks that a model is split over. */
+  readonly tensorParallel: number;
+  /** One for each rank, replica after replica (see device.ts); empty runs all of them on the CPU. */
+  readonly devices: readonly string[];
+  /** A rank that others have waited for this long hangs: all ranks start again. */
+  readonly rankTimeoutMs: number;
   /** Restarts of the engine's actors within restartWindowMs before it gives up. */
   readonly maxRestarts: number;
   readonly restartWindowMs: number;

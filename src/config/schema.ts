@@ -3,6 +3,7 @@ import { z } from "../core/schema.ts";
 import type { KvDtype } from "../kv/forms/kv-form.ts";
 import type { LogConfig, TroupeConfig } from "./config.ts";
 import { defaultConfig } from "./defaults.ts";
+import { parseDevice } from "./device.ts";
 import { PRECISION_NAMES, precisionNames } from "./precision-names.ts";
 
 const kvDtypes = ["f32", "f16", "int8"] as const satisfies readonly KvDtype[];
@@ -22,6 +23,9 @@ const GIB = 1024 ** 3;
 
 const wholeNumber = (min: number, max: number) => z.int().min(min).max(max);
 const name = z.string().min(1);
+const device = z
+  .string()
+  .refine((text) => parseDevice(text) !== null, "must be cpu:K, cuda:K, webgpu:K, dml:K or coreml");
 
 /** Keys with their ranges, each optional: what a file or a program may say. */
 export function configKeys() {
@@ -57,6 +61,9 @@ export function configKeys() {
         prefixCache: z.boolean().default(engine.prefixCache),
         policy: z.enum(["continuous", "static"]).default(engine.policy),
         threads: wholeNumber(1, 1024).nullable().default(engine.threads),
+        tensorParallel: wholeNumber(1, 64).default(engine.tensorParallel),
+        devices: z.array(device).max(4096).readonly().default(engine.devices),
+        rankTimeoutMs: wholeNumber(100, HOUR_MS).default(engine.rankTimeoutMs),
         maxRestarts: wholeNumber(0, 1000).default(engine.maxRestarts),
         restartWindowMs: wholeNumber(1, 24 * HOUR_MS).default(engine.restartWindowMs),
         stepTimeoutMs: wholeNumber(100, HOUR_MS).default(engine.stepTimeoutMs),
@@ -125,6 +132,12 @@ function checkedKeys() {
           `holds ${numTokens} tokens, less than engine.maxModelLen (${engine.maxModelLen}); set at least ${needed}`,
         );
       }
+    }
+    if (engine.devices.length > 0 && engine.devices.length !== engine.tensorParallel) {
+      problem(
+        ["engine", "devices"],
+        `names ${engine.devices.length}, but there is one rank for each of engine.tensorParallel (${engine.tensorParallel}); name as many devices as ranks`,
+      );
     }
     const repeated = model.servedNames.find((served, index) => model.servedNames.indexOf(served) !== index);
     if (repeated !== undefined) problem(["model", "servedNames"], `names "${repeated}" twice`);

@@ -3,6 +3,7 @@
  * weights; rows are tokens, and a row's bits do not depend on the other rows.
  */
 import { join } from "node:path";
+import type { Device } from "../config/device.ts";
 import { invariant } from "../errors/troupe-error.ts";
 import type { CompiledModel } from "../model/compiled-model.ts";
 import { loadSession, type Session, type Tensor } from "./onnx-runtime.ts";
@@ -13,6 +14,17 @@ export interface LayerInputs {
   readonly q: Tensor;
   readonly k: Tensor;
   readonly v: Tensor;
+}
+
+/** What the segments are loaded from. */
+export interface ChainOptions {
+  /** The folder that compiled.json lies in. */
+  readonly compiledDir: string;
+  readonly model: CompiledModel;
+  /** Threads inside one operator. */
+  readonly numThreads: number;
+  /** Where they compute. Default: the CPU. */
+  readonly device?: Device;
 }
 
 /** Segments of a model in the order they run. */
@@ -33,8 +45,8 @@ export class DenseChain implements Chain {
   readonly #segments: readonly Session[];
 
   /** @throws TroupeError `invalid_model` when a segment does not load; what was loaded before is freed. */
-  constructor(compiledDir: string, model: CompiledModel, threads: number) {
-    this.#segments = loadSegments(compiledDir, model, threads);
+  constructor(options: ChainOptions) {
+    this.#segments = loadSegments(options);
   }
 
   enterLayer(layer: number, feeds: Readonly<Record<string, Tensor>>): LayerInputs {
@@ -52,11 +64,12 @@ export class DenseChain implements Chain {
 }
 
 /** @throws TroupeError `invalid_model` when a segment does not load; what was loaded before is freed. */
-export function loadSegments(compiledDir: string, model: CompiledModel, threads: number): Session[] {
+export function loadSegments({ compiledDir, model, numThreads, device }: ChainOptions): Session[] {
   const loaded: Session[] = [];
   try {
     for (const file of model.segments) {
-      loaded.push(loadSession(join(compiledDir, file), { name: file, threads, keepArena: false }));
+      const options = { name: file, threads: numThreads, keepArena: false, ...(device && { device }) };
+      loaded.push(loadSession(join(compiledDir, file), options));
     }
     return loaded;
   } catch (error) {

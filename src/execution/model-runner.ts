@@ -9,10 +9,10 @@
 import { invariant, TroupeError } from "../errors/troupe-error.ts";
 import { copyKvPage, type KvMemory, type KvPool, kvPools, writeKvRows } from "../kv/kv-memory.ts";
 import type { LogitsMemory } from "../kv/logits-memory.ts";
-import type { AttentionSpec, CompiledModel } from "../model/compiled-model.ts";
+import type { AttentionSpec } from "../model/compiled-model.ts";
 import type { ExecutionBatch } from "../scheduling/step-plan.ts";
 import { AllReduce, type AllReduceMemory } from "./all-reduce.ts";
-import { type Chain, DenseChain, type LayerInputs } from "./dense-chain.ts";
+import { type Chain, type ChainOptions, DenseChain, type LayerInputs } from "./dense-chain.ts";
 import { FloatScratch } from "./float-scratch.ts";
 import { type Tensor, tensor } from "./onnx-runtime.ts";
 import { pageCopies } from "./page-copies.ts";
@@ -24,15 +24,10 @@ import { allRows, logitRows, type StepRows, slotsOf } from "./step-rows.ts";
 import { warmUpBatches } from "./warm-up.ts";
 
 /** What a runner is made from. */
-export interface ModelRunnerOptions {
-  /** The folder that compiled.json lies in. */
-  readonly compiledDir: string;
-  readonly model: CompiledModel;
+export interface ModelRunnerOptions extends ChainOptions {
   /** The pages of this rank. */
   readonly kv: KvMemory;
   readonly logits: LogitsMemory;
-  /** Threads inside one operator. */
-  readonly numThreads: number;
   /** The largest step that will come; what warm-up runs. */
   readonly maxNumBatchedTokens: number;
   /** The longest sequence that will come, which scaled ropes fit their angles to. Default: the model's limit. */
@@ -93,7 +88,7 @@ class Runner implements ModelRunner {
   readonly #scratch = new FloatScratch();
 
   constructor(options: ModelRunnerOptions) {
-    const { compiledDir, model, kv, logits, numThreads } = options;
+    const { model, kv, logits, numThreads } = options;
     this.#options = options;
     this.#pools = kvPools(kv);
     this.#logits = new Float32Array(logits.buffer);
@@ -110,9 +105,7 @@ class Runner implements ModelRunner {
     this.#attentions = [...kinds.values()];
     this.#allReduce = allReduceOf(options);
     this.#dense =
-      this.#allReduce === null
-        ? new DenseChain(compiledDir, model, numThreads)
-        : new RankChain(compiledDir, model, numThreads, this.#allReduce);
+      this.#allReduce === null ? new DenseChain(options) : new RankChain(options, this.#allReduce);
   }
 
   get waitMs(): number {

@@ -6,7 +6,9 @@
  */
 import type { InferenceSession } from "onnxruntime-node";
 import { binding, initOrt } from "onnxruntime-node/dist/binding.js";
+import type { Device } from "../config/device.ts";
 import { TroupeError } from "../errors/troupe-error.ts";
+import { executionProvider } from "./device-provider.ts";
 
 interface TensorArrays {
   readonly float32: Float32Array;
@@ -56,12 +58,9 @@ export interface SessionOptions {
   readonly optimization?: "disabled" | "basic" | "extended" | "all";
   /** Folder that external data of a model given as bytes is found in; a model given as a path uses its own folder. */
   readonly externalDataDir?: string;
-  /** Default `cpu`. */
-  readonly executionProvider?: ExecutionProvider;
+  /** Where it computes. Default: the CPU. */
+  readonly device?: Device;
 }
-
-/** Where a session computes. */
-export type ExecutionProvider = "cpu" | "cuda" | "webgpu" | "dml" | "coreml";
 
 /** A loaded model. */
 export interface Session {
@@ -107,7 +106,7 @@ type NativeFeeds = Parameters<NativeBinding["run"]>[0];
 
 function toNativeOptions(options: SessionOptions): InferenceSession.SessionOptions {
   return {
-    executionProviders: [options.executionProvider ?? "cpu"],
+    executionProviders: [options.device === undefined ? "cpu" : executionProvider(options.device)],
     intraOpNumThreads: options.threads,
     interOpNumThreads: 1,
     graphOptimizationLevel: options.optimization ?? "all",

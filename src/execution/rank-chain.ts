@@ -2,12 +2,12 @@
  * The dense segments of one rank among several: three for each layer, with the partial sums of all ranks exchanged after
  * the attention's output and after the MLP. To the runner it is what a DenseChain is.
  */
-import type { CompiledModel } from "../model/compiled-model.ts";
 import type { AllReduce } from "./all-reduce.ts";
 import {
   type Chain,
-  type LayerInputs,
+  type ChainOptions,
   LAYER_FETCHES,
+  type LayerInputs,
   LOGITS_FETCHES,
   loadSegments,
   runSegment,
@@ -27,8 +27,8 @@ export class RankChain implements Chain {
   readonly #allReduce: AllReduce;
 
   /** @throws TroupeError `invalid_model` when a segment does not load; what was loaded before is freed. */
-  constructor(compiledDir: string, model: CompiledModel, threads: number, allReduce: AllReduce) {
-    this.#segments = loadSegments(compiledDir, model, threads);
+  constructor(options: ChainOptions, allReduce: AllReduce) {
+    this.#segments = loadSegments(options);
     this.#allReduce = allReduce;
   }
 

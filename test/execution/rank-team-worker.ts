@@ -58,7 +58,7 @@ function hiddenStates(batch: ExecutionBatch, { compiled, allReduce }: RankSetup)
   const { dir, model } = compiled[rank]!;
   const reduce = new AllReduce({ memory: allReduce, rank, timeoutMs: TIMEOUT_MS });
   reduce.join();
-  const chain = new RankChain(dir, model, 1, reduce);
+  const chain = new RankChain({ compiledDir: dir, model, numThreads: 1 }, reduce);
   const rows = allRows(batch, model.prefixAttention);
   const feeds = {
     ids: tensor("int64", BigInt64Array.from(batch.tokenIds, BigInt), [batch.tokenIds.length]),

@@ -3,8 +3,8 @@ import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { describeModel } from "../../../src/model/architectures/registry.ts";
 import { type DecoderDescription, numOutputs } from "../../../src/model/decoder-description.ts";
-import { readModelFolder } from "../../../src/model/model-folder.ts";
 import { mlpLinears } from "../../../src/model/mlp-description.ts";
+import { readModelFolder } from "../../../src/model/model-folder.ts";
 import { shardDecoder } from "../../../src/model/tensor-parallel/shard-decoder.ts";
 
 async function describe(name: string): Promise<DecoderDescription> {
