@@ -1,10 +1,10 @@
 /** `troupe compile`: makes the compiled form of a model ahead of its first start. */
-import { basename } from "node:path";
 import { TroupeError } from "../errors/troupe-error.ts";
 import { byteText } from "./byte-text.ts";
 import { EXIT, write } from "./cli-context.ts";
 import type { CommandSpec } from "./command-spec.ts";
 import { configFromFlags, modelFlags } from "./config-flags.ts";
+import { compileTitle } from "./engine-session.ts";
 import { showProgress } from "./progress-bar.ts";
 
 export const compileCommand: CommandSpec = {
@@ -25,7 +25,7 @@ export const compileCommand: CommandSpec = {
     const { model } = configFromFlags(context, flags);
     const abort = new AbortController();
     const endSignals = context.onSignal(() => abort.abort());
-    const display = showProgress(context.stderr, `Compiling ${basename(model.path)} to ${model.precision}`);
+    const display = showProgress(context.stderr, compileTitle(model));
     try {
       const { path: modelDir, precision, cacheDir } = model;
       const { onProgress } = display;

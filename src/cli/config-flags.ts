@@ -39,7 +39,8 @@ const MODEL_FLAGS: readonly ConfigFlag[] = [
     key: "model.precision",
     kind: "text",
     choices: precisionNames,
-    description: "how weights are stored and multiplied; default fp32; names from bf16 on choose --kv too",
+    description:
+      "how weights are stored and multiplied; default fp32, or what a converted folder is in; names from bf16 on choose --kv too",
   }),
   model({
     flags: "--cache-dir <folder>",

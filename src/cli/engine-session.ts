@@ -1,14 +1,18 @@
 /** Runs a command's work with an engine: starts it with a progress bar, stops it whatever happens. */
 import { basename } from "node:path";
-import type { TroupeConfig } from "../config/config.ts";
+import type { ModelConfig, TroupeConfig } from "../config/config.ts";
 import type { Engine } from "../protocol/engine.ts";
 import type { CliContext } from "./cli-context.ts";
 import { showProgress } from "./progress-bar.ts";
 
+/** What a bar of compiling a model says. */
+export function compileTitle({ path, precision }: ModelConfig): string {
+  return `Compiling ${basename(path)}${precision === null ? "" : ` to ${precision}`}`;
+}
+
 /** Starts the engine; compiling, when it is needed, shows on stderr. */
 export async function startWithProgress(context: CliContext, config: TroupeConfig): Promise<Engine> {
-  const title = `Compiling ${basename(config.model.path)} to ${config.model.precision}`;
-  const display = showProgress(context.stderr, title);
+  const display = showProgress(context.stderr, compileTitle(config.model));
   try {
     return await context.services.startEngine(config, display.onProgress);
   } finally {

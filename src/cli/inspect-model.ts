@@ -6,7 +6,7 @@ import type { KvDtype } from "../kv/forms/kv-form.ts";
 import { kvPageBytes } from "../kv/kv-memory.ts";
 import { describeModel } from "../model/architectures/registry.ts";
 import { buildSegments } from "../model/compile/segments.ts";
-import type { Precision } from "../model/compiled-model.ts";
+import { PRECISIONS, type Precision } from "../model/compiled-model.ts";
 import type {
   DecoderDescription,
   LayerDescription,
@@ -16,8 +16,8 @@ import type {
 import { mlpLinears } from "../model/mlp-description.ts";
 import { type ModelFolder, readModelFolder } from "../model/model-folder.ts";
 import { LINEAR_FORMS } from "../model/precisions/linear-forms.ts";
-import { findWeightFiles } from "../model/safetensors/weight-files.ts";
 import { WeightStore } from "../model/safetensors/weight-store.ts";
+import { listWeightFiles } from "../model/shards/list-weight-files.ts";
 import { selectChatForm } from "../text/chat-forms/select-chat-form.ts";
 import { hasTokenizerFiles } from "../text/load-tokenizer.ts";
 import { readModelFamily } from "../text/model-family.ts";
@@ -30,7 +30,7 @@ import type { ModelSizes, ModelSummary } from "./services.ts";
  */
 export async function inspectModel(dir: string): Promise<ModelSummary> {
   const folder = await readModelFolder(dir);
-  const { files } = await findWeightFiles(dir);
+  const files = await listWeightFiles(dir);
   const fileSizes = await Promise.all(files.map(async (file) => (await stat(join(dir, file))).size));
   const settings = await readTokenizerSettings(dir);
   const form = selectChatForm(await readModelFamily(dir), settings);
@@ -52,6 +52,7 @@ export async function inspectModel(dir: string): Promise<ModelSummary> {
 async function sizesOf(folder: ModelFolder): Promise<ModelSizes> {
   const decoder = describeModel(folder);
   await using store = await WeightStore.open(folder.dir);
+  const precisions = store.quantization === null ? PRECISIONS : [store.quantization];
   const weightBytes = (precision: Precision): number =>
     buildSegments(decoder, LINEAR_FORMS[precision], store).reduce(
       (sum, segment) => sum + segment.weightBytes,
@@ -69,7 +70,9 @@ async function sizesOf(folder: ModelFolder): Promise<ModelSizes> {
     headDim,
     vocabSize,
     maxPositions,
-    precisionBytes: { fp32: weightBytes("fp32"), w8: weightBytes("w8"), w4: weightBytes("w4") },
+    precisionBytes: Object.fromEntries(
+      precisions.map((precision) => [precision, weightBytes(precision)] as const),
+    ),
     kvBytesPerToken: { f32: kvBytes("f32"), f16: kvBytes("f16"), int8: kvBytes("int8") },
   };
 }

@@ -34,7 +34,8 @@ export interface CompiledFolder {
 /** What to compile. */
 export interface CompileRequest {
   readonly modelDir: string;
-  readonly precision: Precision;
+  /** Null takes what a converted folder is in, and fp32 for others. */
+  readonly precision: Precision | null;
   readonly cacheDir: string | null;
   readonly onProgress: OnProgress;
   readonly signal: AbortSignal;
@@ -88,8 +89,8 @@ export interface ModelSizes {
   readonly headDim: number;
   readonly vocabSize: number;
   readonly maxPositions: number;
-  /** Bytes of the weights as compiled, by precision. */
-  readonly precisionBytes: Readonly<Record<Precision, number>>;
+  /** Bytes of the weights as compiled, by precision: all that the folder can be compiled to. */
+  readonly precisionBytes: Readonly<Partial<Record<Precision, number>>>;
   /** Bytes of keys and values for one token, all layers, by element type. */
   readonly kvBytesPerToken: Readonly<Record<KvDtype, number>>;
 }

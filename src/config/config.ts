@@ -11,7 +11,8 @@ export interface ModelConfig {
   readonly path: string;
   /** Names that requests may use; empty takes the folder's name. */
   readonly servedNames: readonly string[];
-  readonly precision: Precision;
+  /** Null takes what a converted folder is in, and fp32 for others. */
+  readonly precision: Precision | null;
   /** Where compiled models are kept; null is the user's cache folder. */
   readonly cacheDir: string | null;
   /** Serve token ids alone; the folder needs no tokenizer. */

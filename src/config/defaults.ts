@@ -20,7 +20,7 @@ export function defaultConfig(): TroupeConfig {
     model: {
       path: embeddedModelPath(),
       servedNames: [],
-      precision: "fp32",
+      precision: null,
       cacheDir: null,
       skipTokenizerInit: false,
     },

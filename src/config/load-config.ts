@@ -11,7 +11,7 @@ import { readYamlFile } from "./yaml-file.ts";
 
 /** A configuration as it may be given: with names, or null, where the checked form has what they stand for. */
 interface GivenConfig extends Omit<TroupeConfig, "model" | "engine"> {
-  readonly model: Omit<ModelConfig, "precision"> & { readonly precision: PrecisionName };
+  readonly model: Omit<ModelConfig, "precision"> & { readonly precision: PrecisionName | null };
   readonly engine: Omit<EngineConfig, "kvDtype"> & { readonly kvDtype: KvDtype | null };
 }
 

@@ -27,6 +27,9 @@ const device = z
   .string()
   .refine((text) => parseDevice(text) !== null, "must be cpu:K, cuda:K, webgpu:K, dml:K or coreml");
 
+/** What `model.precision` comes to when it says nothing. */
+const UNNAMED = { precision: null, kvDtype: "f32" } as const;
+
 /** Keys with their ranges, each optional: what a file or a program may say. */
 export function configKeys() {
   const defaults = defaultConfig();
@@ -36,7 +39,7 @@ export function configKeys() {
       .strictObject({
         path: name.default(model.path),
         servedNames: z.array(name).max(64).readonly().default(model.servedNames),
-        precision: z.enum(precisionNames).default(model.precision),
+        precision: z.enum(precisionNames).nullable().default(model.precision),
         cacheDir: name.nullable().default(model.cacheDir),
         skipTokenizerInit: z.boolean().default(model.skipTokenizerInit),
       })
@@ -102,7 +105,7 @@ export function configKeys() {
 /** {@link configKeys}, the checks that need two keys at once, and what a name of `model.precision` stands for. */
 export function configSchema(): z.ZodType<TroupeConfig> {
   return checkedKeys().transform(({ model, engine, ...sections }) => {
-    const { precision, kvDtype } = PRECISION_NAMES[model.precision];
+    const { precision, kvDtype } = model.precision === null ? UNNAMED : PRECISION_NAMES[model.precision];
     return {
       ...sections,
       model: { ...model, precision },

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { inspectModel } from "../../src/cli/inspect-model.ts";
 import { embeddedModelPath } from "../../src/config/embedded-model.ts";
+import { weightsPlace } from "../model/convert/weights-place.ts";
 
 test("the embedded model is described from its files", async () => {
   const { sizes, ...summary } = await inspectModel(embeddedModelPath());
@@ -21,9 +22,20 @@ test("the embedded model is described from its files", async () => {
   assert.equal(sizes.numParameters, 2048 * 256 + 4 * (256 * 768 + 3 * 256 * 640 + 512) + 256);
   const rows = 2 * 4 * 4; // keys and values of 4 heads in 4 layers
   assert.deepEqual(sizes.kvBytesPerToken, { f32: rows * 128, f16: rows * 64, int8: rows * 36 });
-  assert.ok(
-    sizes.precisionBytes.w4 < sizes.precisionBytes.w8 && sizes.precisionBytes.w8 < sizes.precisionBytes.fp32,
-  );
+  const { fp32, w8, w4 } = sizes.precisionBytes;
+  assert.ok(w4! < w8! && w8! < fp32!);
+});
+
+test("a converted folder, split or not, is described as the model it is, in its own precision", async () => {
+  using place = weightsPlace();
+  await place.convert("models/understudy", "w8", "w8");
+  await place.split("w8", "two", 2);
+  const original = await inspectModel(embeddedModelPath());
+  for (const name of ["w8", "two"]) {
+    const { sizes, unsupported, checkpointBytes } = await inspectModel(place.at(name));
+    assert.deepEqual(sizes, { ...original.sizes, precisionBytes: { w8: original.sizes!.precisionBytes.w8 } });
+    assert.ok(unsupported === null && checkpointBytes > 3e6, name);
+  }
 });
 
 test("an architecture that is not supported is told, with what is known of the folder", async (t) => {

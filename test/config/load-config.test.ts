@@ -70,11 +70,11 @@ for (const [given, precision, kvDtype] of [
   [{ model: { precision: "bf16" } }, "fp32", "f16"],
   [{ model: { precision: "a_bf16_w_int8" } }, "w8", "f16"],
   [{ model: { precision: "a_bf16_w_int8_kv_int8" } }, "w8", "int8"],
-  [{ engine: { kvDtype: "int8" } }, "fp32", "int8"],
+  [{ engine: { kvDtype: "int8" } }, null, "int8"],
   [{ model: { precision: "a_bf16_w_int8_kv_int8" }, engine: { kvDtype: "f16" } }, "w8", "f16"],
   [{ model: { precision: "bf16" }, engine: { kvDtype: null } }, "fp32", "f16"],
-] as const satisfies readonly [PartialConfig, string, string][]) {
-  test(`${JSON.stringify(given)} is ${precision} weights and ${kvDtype} keys and values`, () => {
+] as const satisfies readonly [PartialConfig, string | null, string][]) {
+  test(`${JSON.stringify(given)} is ${precision ?? "the folder's own"} weights and ${kvDtype} keys and values`, () => {
     const { model, engine } = parseConfig(given);
     assert.deepEqual([model.precision, engine.kvDtype], [precision, kvDtype]);
     assert.deepEqual(parseConfig({ model, engine }), parseConfig(given), "a checked configuration is stable");

@@ -1,0 +1,24 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { weightsPlace } from "../model/convert/weights-place.ts";
+import { modelPath, params, question, startTestEngine, whole } from "./test-engine.ts";
+
+const PROMPT = { prompt: question("What is 17 + 15?"), params: params() };
+
+test("a folder converted to w8 and split into shards answers as the original does in w8", async () => {
+  using place = weightsPlace();
+  await place.convert(modelPath("models/understudy"), "w8", "w8");
+  await place.split("w8", "two", 2);
+  await using original = await startTestEngine({ model: { precision: "w8" } });
+  const expected = await whole(original.engine, PROMPT);
+  await using running = await startTestEngine({ model: { path: place.at("two"), cacheDir: place.cacheDir } });
+  assert.equal(running.engine.info.precision, "w8");
+  assert.deepEqual((await whole(running.engine, PROMPT)).tokenIds, expected.tokenIds);
+});
+
+test("asking for another precision than a folder is in is refused", async () => {
+  using place = weightsPlace();
+  await place.convert(modelPath("models/understudy"), "w8", "w8");
+  const model = { path: place.at("w8"), precision: "w4" } as const;
+  await assert.rejects(startTestEngine({ model }), { code: "invalid_model", message: /holds w8 weights/ });
+});
