@@ -140,6 +140,36 @@ const SERVER_FLAGS: readonly ConfigFlag[] = [
     description: "port to listen on; default 8000; 0 takes a free one",
   }),
   server({
+    flags: "--api-key <key...>",
+    key: "server.apiKeys",
+    kind: "list",
+    description: "API keys to ask for; other users of the machine may see them here: prefer --api-key-file",
+  }),
+  server({
+    flags: "--api-key-file <file>",
+    key: "server.apiKeyFile",
+    kind: "text",
+    description: "file with one API key a line",
+  }),
+  server({
+    flags: "--allowed-origin <origin...>",
+    key: "server.allowedOrigins",
+    kind: "list",
+    description: 'web pages that may use the server, such as https://chat.example.com; "*" is every page',
+  }),
+  server({
+    flags: "--tls-cert <file>",
+    key: "server.tlsCertificate",
+    kind: "text",
+    description: "PEM certificate; with --tls-key the server speaks https and wss",
+  }),
+  server({
+    flags: "--tls-key <file>",
+    key: "server.tlsKey",
+    kind: "text",
+    description: "PEM key of the certificate, without a passphrase",
+  }),
+  server({
     flags: "--served-model-name <name...>",
     key: "model.servedNames",
     kind: "list",

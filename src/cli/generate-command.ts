@@ -1,8 +1,8 @@
 /** `troupe generate`: an engine in this process, prompts in, answers out; no server. */
 import type { TroupeConfig } from "../config/config.ts";
 import { invariant, TroupeError } from "../errors/troupe-error.ts";
-import type { Engine, Prompt } from "../protocol/engine.ts";
 import { GenerationCollector } from "../protocol/collected-generation.ts";
+import type { Engine, Prompt } from "../protocol/engine.ts";
 import type { SamplingParams } from "../sampling/sampling-params.ts";
 import { type CliContext, EXIT } from "./cli-context.ts";
 import type { CommandSpec } from "./command-spec.ts";

@@ -5,7 +5,8 @@ import type { OnProgress, Services } from "./services.ts";
 export function createServices(): Services {
   return {
     async checkAddress(config) {
-      const { checkAddress } = await import("../serving/check-address.ts");
+      const { checkAddress, checkServerFiles } = await import("../serving/check-address.ts");
+      checkServerFiles(config.server);
       await checkAddress(config.server);
     },
     async startEngine(config, onProgress) {

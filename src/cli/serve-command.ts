@@ -112,13 +112,13 @@ Troupe ${version} serves ${names.join(", ")} (${architecture}, ${precision}, KV 
 
 Try it:
 
-  ${tryLine(info, http)}
+  ${tryLine(config, info, http)}
 
 Ctrl-C stops it.
 `;
 }
 
-function tryLine(info: ModelInfo, http: string): string {
+function tryLine({ server }: TroupeConfig, info: ModelInfo, http: string): string {
   const model = info.names[0];
   const [route, body] = info.hasChatTemplate
     ? [
@@ -129,5 +129,7 @@ function tryLine(info: ModelInfo, http: string): string {
       ? ["completions", { model, prompt: "Once upon a time", max_tokens: 64, stream: true }]
       : ["completions", { model, prompt: [1, 2, 3], max_tokens: 16, return_token_ids: true }];
   const json = JSON.stringify(body).replaceAll("'", "'\\''");
-  return `curl -N ${http}/${route} -H 'content-type: application/json' -d '${json}'`;
+  const wantsKey = server.apiKeys.length > 0 || server.apiKeyFile !== null;
+  const key = wantsKey ? ` -H "Authorization: Bearer $API_KEY"` : "";
+  return `curl -N ${http}/${route}${key} -H 'content-type: application/json' -d '${json}'`;
 }

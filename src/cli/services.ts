@@ -97,7 +97,7 @@ export interface ModelSizes {
 
 /** The rest of Troupe. Every method rejects with a TroupeError. */
 export interface Services {
-  /** Fails when the server could not listen there. */
+  /** Fails when the server could not listen there, or its files of keys and certificates are of no use. */
   checkAddress(config: TroupeConfig): Promise<void>;
   startEngine(config: TroupeConfig, onProgress: OnProgress): Promise<Engine>;
   startServer(engine: Engine, config: TroupeConfig, version: string): Promise<RunningServer>;

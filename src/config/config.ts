@@ -65,6 +65,40 @@ export interface TokenizerConfig {
 export interface ServerConfig {
   readonly host: string;
   readonly port: number;
+  /** PEM files; with both, the server speaks https and wss. */
+  readonly tlsCertificate: string | null;
+  readonly tlsKey: string | null;
+  /** PEM file of authorities whose client certificates are accepted; null asks for none. */
+  readonly tlsClientCa: string | null;
+  /** Whether a client without an accepted certificate is turned away. */
+  readonly tlsRequireClientCertificate: boolean;
+  /** With any key, here or in the file, every route but the open ones wants one. */
+  readonly apiKeys: readonly string[];
+  /** One key a line. */
+  readonly apiKeyFile: string | null;
+  /** Web pages of other origins that may use the server; `*` is every page. */
+  readonly allowedOrigins: readonly string[];
+  /** Whether those pages may send cookies and client certificates. */
+  readonly allowCredentials: boolean;
+  /** Whether a request may bring a chat template, which is code that runs on the server. */
+  readonly allowRequestTemplates: boolean;
+  readonly maxConnections: number;
+  /** Null sets no limit for one address. */
+  readonly maxConnectionsPerAddress: number | null;
+  /** Requests in flight of one API key, without keys of one address; null sets no limit. */
+  readonly maxRequestsPerClient: number | null;
+  /** How long the head of a request may take to arrive. */
+  readonly headersTimeoutMs: number;
+  /** How long a whole request may take to arrive; answers take as long as they like. */
+  readonly requestTimeoutMs: number;
+  /** How long an HTTP connection may wait for its next request. */
+  readonly keepAliveTimeoutMs: number;
+  /** A WebSocket that shows no life for two of these is gone. */
+  readonly pingIntervalMs: number;
+  /** How long a WebSocket may stay open with nothing to do; null is for ever. */
+  readonly socketIdleTimeoutMs: number | null;
+  /** A stream of events with nothing to send for this long sends a comment. */
+  readonly streamKeepAliveMs: number;
   readonly maxBodyBytes: number;
   readonly maxMessageBytes: number;
   /** Requests one WebSocket may have in flight. */
@@ -84,6 +118,8 @@ export interface LogConfig {
   readonly level: "fatal" | "error" | "warn" | "info" | "debug" | "trace" | "silent";
   /** pretty for people, json for machines. */
   readonly format: "pretty" | "json";
+  /** Whether prompts are written, at level debug. */
+  readonly prompts: boolean;
 }
 
 /** Everything. */

@@ -68,6 +68,12 @@ export function loadConfig(sources: ConfigSources): TroupeConfig {
 
 type Sections = Readonly<Record<string, unknown>>;
 
+/** Keys that are paths, by section. */
+const PATHS: Readonly<Record<string, readonly string[]>> = {
+  model: ["path", "cacheDir"],
+  server: ["tlsCertificate", "tlsKey", "tlsClientCa", "apiKeyFile"],
+};
+
 function readFile(path: string, shownAs: string): Sections {
   const value = readYamlFile(path, shownAs) ?? {};
   if (typeof value !== "object" || Array.isArray(value)) {
@@ -96,14 +102,17 @@ function withoutUndefined(section: Sections): Sections {
 }
 
 function withAbsolutePaths(sections: Sections, folder: string): Sections {
-  const { model } = sections;
-  if (!isRecord(model)) return sections;
-  const absolute = { ...model };
-  for (const key of ["path", "cacheDir"]) {
-    const path = absolute[key];
-    if (typeof path === "string" && path !== "") absolute[key] = absolutePath(path, folder);
+  const absolute: Record<string, unknown> = { ...sections };
+  for (const [name, keys] of Object.entries(PATHS)) {
+    const section = sections[name];
+    if (!isRecord(section)) continue;
+    const paths = keys.flatMap((key) => {
+      const path = section[key];
+      return typeof path === "string" && path !== "" ? [[key, absolutePath(path, folder)]] : [];
+    });
+    absolute[name] = { ...section, ...(Object.fromEntries(paths) as Sections) };
   }
-  return { ...sections, model: absolute };
+  return absolute;
 }
 
 function absolutePath(path: string, folder: string): string {

@@ -1,7 +1,7 @@
 /** Ranges, defaults and cross-checks of every configuration key. What passes here needs no further checks below. */
 import { z } from "../core/schema.ts";
 import type { KvDtype } from "../kv/forms/kv-form.ts";
-import type { LogConfig, TroupeConfig } from "./config.ts";
+import type { LogConfig, ServerConfig, TroupeConfig } from "./config.ts";
 import { defaultConfig } from "./defaults.ts";
 import { parseDevice } from "./device.ts";
 import { PRECISION_NAMES, precisionNames } from "./precision-names.ts";
@@ -18,6 +18,8 @@ const levels = [
 ] as const satisfies readonly LogConfig["level"][];
 
 const PAGE_SIZES = [8, 16, 32, 64, 128, 256];
+/** A key as it stands in a file of keys or in an Authorization header. */
+export const API_KEY = /^[\x21-\x7e]{8,512}$/;
 const HOUR_MS = 3_600_000;
 const GIB = 1024 ** 3;
 
@@ -26,6 +28,14 @@ const name = z.string().min(1);
 const device = z
   .string()
   .refine((text) => parseDevice(text) !== null, "must be cpu:K, cuda:K, webgpu:K, dml:K or coreml");
+const apiKey = z.string().regex(API_KEY, "must be 8 to 512 printable characters without spaces");
+const origin = z
+  .string()
+  .refine(isOrigin, 'must be "*", "null" or an origin such as "https://chat.example.com", without a path');
+
+function isOrigin(text: string): boolean {
+  return text === "*" || text === "null" || (URL.canParse(text) && new URL(text).origin === text);
+}
 
 /** What `model.precision` comes to when it says nothing. */
 const UNNAMED = { precision: null, kvDtype: "f32" } as const;
@@ -82,6 +92,28 @@ export function configKeys() {
       .strictObject({
         host: name.default(server.host),
         port: wholeNumber(0, 65_535).default(server.port),
+        tlsCertificate: name.nullable().default(server.tlsCertificate),
+        tlsKey: name.nullable().default(server.tlsKey),
+        tlsClientCa: name.nullable().default(server.tlsClientCa),
+        tlsRequireClientCertificate: z.boolean().default(server.tlsRequireClientCertificate),
+        apiKeys: z.array(apiKey).max(10_000).readonly().default(server.apiKeys),
+        apiKeyFile: name.nullable().default(server.apiKeyFile),
+        allowedOrigins: z.array(origin).max(1024).readonly().default(server.allowedOrigins),
+        allowCredentials: z.boolean().default(server.allowCredentials),
+        allowRequestTemplates: z.boolean().default(server.allowRequestTemplates),
+        maxConnections: wholeNumber(1, 1_000_000).default(server.maxConnections),
+        maxConnectionsPerAddress: wholeNumber(1, 1_000_000)
+          .nullable()
+          .default(server.maxConnectionsPerAddress),
+        maxRequestsPerClient: wholeNumber(1, 1_000_000).nullable().default(server.maxRequestsPerClient),
+        headersTimeoutMs: wholeNumber(100, HOUR_MS).default(server.headersTimeoutMs),
+        requestTimeoutMs: wholeNumber(100, HOUR_MS).default(server.requestTimeoutMs),
+        keepAliveTimeoutMs: wholeNumber(100, HOUR_MS).default(server.keepAliveTimeoutMs),
+        pingIntervalMs: wholeNumber(100, HOUR_MS).default(server.pingIntervalMs),
+        socketIdleTimeoutMs: wholeNumber(100, 24 * HOUR_MS)
+          .nullable()
+          .default(server.socketIdleTimeoutMs),
+        streamKeepAliveMs: wholeNumber(100, HOUR_MS).default(server.streamKeepAliveMs),
         maxBodyBytes: wholeNumber(1024, GIB).default(server.maxBodyBytes),
         maxMessageBytes: wholeNumber(1024, GIB).default(server.maxMessageBytes),
         maxRequestsPerSocket: wholeNumber(1, 65_536).default(server.maxRequestsPerSocket),
@@ -97,6 +129,7 @@ export function configKeys() {
       .strictObject({
         level: z.enum(levels).default(log.level),
         format: z.enum(["pretty", "json"]).default(log.format),
+        prompts: z.boolean().default(log.prompts),
       })
       .prefault({}),
   });
@@ -116,7 +149,7 @@ export function configSchema(): z.ZodType<TroupeConfig> {
 
 function checkedKeys() {
   return configKeys().superRefine((config, context) => {
-    const { engine, model } = config;
+    const { engine, model, server } = config;
     const problem = (path: string[], message: string): void => {
       context.addIssue({ code: "custom", path, message });
     };
@@ -142,7 +175,33 @@ function checkedKeys() {
         `names ${engine.devices.length}, but there is one rank for each of engine.tensorParallel (${engine.tensorParallel}); name as many devices as ranks`,
       );
     }
+    checkServer(server, problem);
     const repeated = model.servedNames.find((served, index) => model.servedNames.indexOf(served) !== index);
     if (repeated !== undefined) problem(["model", "servedNames"], `names "${repeated}" twice`);
   });
+}
+
+/** What the keys of the server want of each other. */
+function checkServer(server: ServerConfig, problem: (path: string[], message: string) => void): void {
+  if ((server.tlsCertificate === null) !== (server.tlsKey === null)) {
+    const missing = server.tlsKey === null ? "tlsKey" : "tlsCertificate";
+    problem(
+      ["server", missing],
+      "is needed for TLS: set server.tlsCertificate and server.tlsKey, or neither",
+    );
+  }
+  if (server.tlsClientCa !== null && server.tlsCertificate === null)
+    problem(["server", "tlsClientCa"], "needs server.tlsCertificate and server.tlsKey");
+  if (server.tlsRequireClientCertificate && server.tlsClientCa === null)
+    problem(["server", "tlsRequireClientCertificate"], "needs server.tlsClientCa");
+  if (server.allowCredentials && server.allowedOrigins.includes("*"))
+    problem(
+      ["server", "allowCredentials"],
+      'cannot be true with "*" in server.allowedOrigins; name the origins',
+    );
+  if (server.headersTimeoutMs > server.requestTimeoutMs)
+    problem(
+      ["server", "headersTimeoutMs"],
+      `must be at most server.requestTimeoutMs (${server.requestTimeoutMs})`,
+    );
 }

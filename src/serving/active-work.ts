@@ -11,12 +11,16 @@ export type Cut = (reason: TroupeError) => void;
 /** @see createServer */
 export class ActiveWork {
   readonly #clock: Clock;
+  readonly #maxPerClient: number | null;
   readonly #cuts = new Set<Cut>();
+  readonly #numByClient = new Map<string, number>();
   #isClosing = false;
   #onEmpty: (() => void) | null = null;
 
-  constructor(clock: Clock) {
+  /** @param maxPerClient requests that one client may have in flight; null sets no limit. */
+  constructor(clock: Clock, maxPerClient: number | null = null) {
     this.#clock = clock;
+    this.#maxPerClient = maxPerClient;
   }
 
   /** True as soon as `close` has been called. */
@@ -30,18 +34,36 @@ export class ActiveWork {
   }
 
   /**
+   * @param client who asks, as {@link Access} names it; without it no limit by client applies.
    * @returns to be called when the request has ended, however.
-   * @throws TroupeError `not_ready` while closing.
+   * @throws TroupeError `not_ready` while closing; `rate_limited` when the client has too many in flight.
    */
-  add(cut: Cut): () => void {
+  add(cut: Cut, client?: string): () => void {
     if (this.#isClosing)
       throw new TroupeError(
         "not_ready",
         "The server is stopping and takes no new requests. Retry elsewhere or later.",
       );
+    const leave = client === undefined ? null : this.#enter(client);
     this.#cuts.add(cut);
     return () => {
-      if (this.#cuts.delete(cut) && this.#cuts.size === 0) this.#onEmpty?.();
+      if (!this.#cuts.delete(cut)) return;
+      leave?.();
+      if (this.#cuts.size === 0) this.#onEmpty?.();
+    };
+  }
+
+  #enter(client: string): () => void {
+    const numHere = this.#numByClient.get(client) ?? 0;
+    if (this.#maxPerClient !== null && numHere >= this.#maxPerClient) {
+      const text = `You have ${numHere} requests in flight, the limit of this server. Wait for one to end.`;
+      throw new TroupeError("rate_limited", text);
+    }
+    this.#numByClient.set(client, numHere + 1);
+    return () => {
+      const numLeft = this.#numByClient.get(client)! - 1;
+      if (numLeft === 0) this.#numByClient.delete(client);
+      else this.#numByClient.set(client, numLeft);
     };
   }
 

@@ -1,8 +1,16 @@
-/** Whether the server will be able to listen, asked before the long work of loading a model. */
+/** Whether the server will be able to start, asked before the long work of loading a model. */
 import { once } from "node:events";
 import { createServer } from "node:net";
 import type { ServerConfig } from "../config/config.ts";
+import { readApiKeys } from "./api-keys.ts";
 import { toListenError } from "./listen-error.ts";
+import { readTlsFiles } from "./tls-files.ts";
+
+/** @throws TroupeError `file_error`, `invalid_config` for files of keys and certificates that cannot be used */
+export function checkServerFiles(config: ServerConfig): void {
+  readTlsFiles(config);
+  readApiKeys(config);
+}
 
 /** @throws TroupeError `address_in_use`, `invalid_config` */
 export async function checkAddress({ host, port }: Pick<ServerConfig, "host" | "port">): Promise<void> {

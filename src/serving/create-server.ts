@@ -3,12 +3,17 @@ import { randomUUID } from "node:crypto";
 import type { ServerConfig } from "../config/config.ts";
 import type { Clock } from "../core/clock.ts";
 import type { Engine } from "../protocol/engine.ts";
+import { Access } from "./access.ts";
 import { ActiveWork } from "./active-work.ts";
+import { readApiKeys } from "./api-keys.ts";
+import { ConnectionLimits } from "./connection-limits.ts";
 import { createHttpServer } from "./http-server.ts";
 import type { Logger } from "./logger.ts";
 import { Metrics } from "./metrics.ts";
+import { OriginPolicy } from "./origin-policy.ts";
 import { createRoutes } from "./routes/index.ts";
 import type { ServingContext } from "./serving-context.ts";
+import { readTlsFiles } from "./tls-files.ts";
 import { WebSocketEndpoint } from "./websocket.ts";
 
 /** What a server is made of. */
@@ -42,6 +47,7 @@ export interface TroupeServer {
 }
 
 /**
+ * @throws TroupeError `file_error` or `invalid_config` when a file of keys or certificates cannot be used.
  * @example
  * ```ts
  * const server = createServer({ engine, config, logger, version: "0.1.0", clock: systemClock });
@@ -52,10 +58,14 @@ export interface TroupeServer {
  */
 export function createServer(options: CreateServerOptions): TroupeServer {
   const { engine, config, logger, version, clock } = options;
-  const work = new ActiveWork(clock);
+  const tls = readTlsFiles(config);
+  const origins = new OriginPolicy(config);
+  const access = new Access(readApiKeys(config), origins);
+  const limits = new ConnectionLimits(config);
+  const work = new ActiveWork(clock, config.maxRequestsPerClient);
   const context: ServingContext = {
     engine,
-    metrics: new Metrics({ engine, clock }),
+    metrics: new Metrics({ engine, clock, connections: limits }),
     logger,
     clock,
     work,
@@ -63,11 +73,15 @@ export function createServer(options: CreateServerOptions): TroupeServer {
     newId: options.newId ?? (() => randomUUID().replaceAll("-", "")),
     unixSeconds: options.unixSeconds ?? (() => Math.floor(Date.now() / 1000)),
   };
-  const sockets = new WebSocketEndpoint(context, config);
+  const sockets = new WebSocketEndpoint(context, config, access);
   const http = createHttpServer({
     context,
     config,
     routes: createRoutes(context),
+    access,
+    origins,
+    limits,
+    tls,
     isUpgrade: (request) => sockets.isUpgrade(request),
     onUpgrade: (request, socket, head) => sockets.upgrade(request, socket, head),
   });
@@ -81,7 +95,7 @@ export function createServer(options: CreateServerOptions): TroupeServer {
   return {
     async listen() {
       const { port } = await http.listen();
-      return { url: `http://${toUrlHost(config.host)}:${port}`, port };
+      return { url: `${tls === null ? "http" : "https"}://${toUrlHost(config.host)}:${port}`, port };
     },
     close({ drainMs = 0 } = {}) {
       closing ??= close(drainMs);

@@ -4,8 +4,8 @@
  */
 import { invariant, TroupeError, toTroupeError } from "../errors/troupe-error.ts";
 import {
-  GenerationCollector,
   type CollectedGeneration,
+  GenerationCollector,
   type PromptEvent,
 } from "../protocol/collected-generation.ts";
 import type { Engine, GenerateRequest, GenerationEvent } from "../protocol/engine.ts";

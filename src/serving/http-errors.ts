@@ -63,5 +63,6 @@ export function errorHeaders(error: TroupeError): Readonly<Record<string, string
     // The openai client retries every 5xx; a bug of ours will not go away by that.
     ...(error.status >= 500 && !error.retryable && { "x-should-retry": "false" }),
     ...(typeof allow === "string" && { allow }),
+    ...(error.code === "unauthorized" && { "www-authenticate": "Bearer" }),
   };
 }

@@ -4,28 +4,42 @@
  */
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
+import type { TlsOptions } from "node:tls";
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from "fastify";
 import type { ServerConfig } from "../config/config.ts";
 import { TroupeError } from "../errors/troupe-error.ts";
 import { toErrorObject } from "../protocol/openai/error-object.ts";
+import type { Access } from "./access.ts";
 import { endBadConnection } from "./bad-connection.ts";
 import { toClientError } from "./client-error.ts";
-import type { HttpReply, Route } from "./http-exchange.ts";
+import type { ConnectionLimits } from "./connection-limits.ts";
 import { errorHeaders, unknownRoute } from "./http-errors.ts";
+import type { HttpReply, Route } from "./http-exchange.ts";
 import { toListenError } from "./listen-error.ts";
+import { createNodeServer } from "./node-server.ts";
+import type { OriginPolicy } from "./origin-policy.ts";
 import type { ServingContext } from "./serving-context.ts";
 import { writeSse } from "./sse-writer.ts";
 
-/** A slow loris is cut off; answers may take as long as they like. */
-const REQUEST_TIMEOUT_MS = 60_000;
-const KEEP_ALIVE_TIMEOUT_MS = 65_000;
 const METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"] as const;
+
+declare module "fastify" {
+  interface FastifyRequest {
+    /** Who asks, for limits by client; empty for those that ask for options only. */
+    client: string;
+  }
+}
 
 /** What an HTTP server serves, and where. */
 export interface HttpServerOptions {
   readonly context: ServingContext;
   readonly config: ServerConfig;
   readonly routes: readonly Route[];
+  readonly access: Access;
+  readonly origins: OriginPolicy;
+  readonly limits: ConnectionLimits;
+  /** Null speaks plain HTTP. */
+  readonly tls: TlsOptions | null;
   /** Requests that leave HTTP; the others are answered by the routes. */
   readonly isUpgrade: (request: IncomingMessage) => boolean;
   readonly onUpgrade: (request: IncomingMessage, socket: Socket, head: Buffer) => void;
@@ -44,18 +58,19 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
   const { config, context, routes } = options;
   const app = fastify({
     bodyLimit: config.maxBodyBytes,
-    requestTimeout: REQUEST_TIMEOUT_MS,
-    keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
     return503OnClosing: false,
     genReqId: (raw) => readRequestId(raw.headers["x-request-id"]) ?? context.newId(),
     routerOptions: { maxParamLength: 1024 },
-    http: { shouldUpgradeCallback: options.isUpgrade },
+    serverFactory: (handler) => createNodeServer(handler, options),
     frameworkErrors: (error, request, reply) => void sendError(context, error, request, reply),
     clientErrorHandler: (error, socket) => endBadConnection(error, socket, context.logger),
   });
+  app.decorateRequest("client", "");
   app.removeContentTypeParser("text/plain");
   app.addHook("onRequest", (request, reply, done) => {
     observe(context, request, reply);
+    reply.headers(options.origins.headers(request.headers.origin));
+    admit(options, request);
     done();
   });
   app.setErrorHandler((error, request, reply) => sendError(context, error, request, reply));
@@ -63,7 +78,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     sendError(context, unknownRoute(request.method, pathOf(request), routes), request, reply),
   );
   for (const route of routes) addRoute(app, options, route);
-  addMethodGuards(app, routes);
+  addMethodGuards(app, routes, options.origins);
   app.server.on("upgrade", options.onUpgrade);
   return { listen: () => listen(app, config), close: () => close(app) };
 }
@@ -77,7 +92,7 @@ function addRoute(app: FastifyInstance, options: HttpServerOptions, route: Route
 }
 
 /** Answers the methods that an address does not have: 204 with Allow for OPTIONS, else 405 with Allow. */
-function addMethodGuards(app: FastifyInstance, routes: readonly Route[]): void {
+function addMethodGuards(app: FastifyInstance, routes: readonly Route[], origins: OriginPolicy): void {
   for (const path of new Set(routes.map((route) => route.path))) {
     const own = routes.filter((route) => route.path === path).map((route) => route.method);
     const allowed: string[] = [...own, ...(own.includes("GET") ? ["HEAD"] : []), "OPTIONS"];
@@ -85,7 +100,7 @@ function addMethodGuards(app: FastifyInstance, routes: readonly Route[]): void {
     app.route({
       method: "OPTIONS",
       url: path,
-      handler: (_, reply) => reply.code(204).header("allow", allow).send(),
+      handler: (request, reply) => answerOptions(origins, allow, request, reply),
     });
     app.route({
       method: METHODS.filter((method) => !allowed.includes(method)),
@@ -100,6 +115,31 @@ function addMethodGuards(app: FastifyInstance, routes: readonly Route[]): void {
   }
 }
 
+/** What a browser asks before it sends a request of another origin's page, or a plain question for the methods. */
+function answerOptions(
+  origins: OriginPolicy,
+  allow: string,
+  { headers }: FastifyRequest,
+  reply: FastifyReply,
+): FastifyReply {
+  const { origin } = headers;
+  const isPreflight = origin !== undefined && headers["access-control-request-method"] !== undefined;
+  if (isPreflight && !origins.allows(origin)) {
+    const text = `Web pages of ${origin.slice(0, 200)} may not use this server; add the origin to server.allowedOrigins.`;
+    throw new TroupeError("forbidden", text);
+  }
+  if (isPreflight) reply.headers(origins.preflightHeaders(headers["access-control-request-headers"]));
+  return reply.code(204).header("allow", allow).send();
+}
+
+/** Checks the key. A preflight has none: browsers send it without the page's headers. */
+function admit({ access }: HttpServerOptions, request: FastifyRequest): void {
+  if (request.method === "OPTIONS") return;
+  const { headers, socket } = request.raw;
+  const visitor = { headers, address: socket.remoteAddress };
+  request.client = access.enter(visitor, request.routeOptions.url);
+}
+
 async function serve(
   { context, config }: HttpServerOptions,
   route: Route,
@@ -107,7 +147,7 @@ async function serve(
   reply: FastifyReply,
 ): Promise<FastifyReply> {
   const abort = new AbortController();
-  const finish = route.isWork ? context.work.add((reason) => abort.abort(reason)) : null;
+  const finish = route.isWork ? context.work.add((reason) => abort.abort(reason), request.client) : null;
   reply.raw.once("close", () => {
     if (!reply.raw.writableFinished)
       abort.abort(new TroupeError("cancelled", "The client went away before the response was complete."));

@@ -18,6 +18,9 @@ export interface Logger {
   child(fields: LogFields): Logger;
 }
 
+/** Which lines are written, and how. */
+export type LineConfig = Pick<LogConfig, "level" | "format">;
+
 /** Where the lines go instead of stderr. */
 export interface LoggerOptions {
   readonly write?: (line: string) => void;
@@ -32,14 +35,14 @@ export interface LoggerOptions {
  * logger.info({ port: 8000 }, "listening"); // 12:00:00.000 INFO  listening port=8000
  * ```
  */
-export function createLogger(config: LogConfig, options: LoggerOptions = {}): Logger {
+export function createLogger(config: LineConfig, options: LoggerOptions = {}): Logger {
   return pino(
     { level: config.level, base: null, timestamp: pino.stdTimeFunctions.epochTime },
     sink(config, options),
   );
 }
 
-function sink(config: LogConfig, options: LoggerOptions): DestinationStream {
+function sink(config: LineConfig, options: LoggerOptions): DestinationStream {
   // Synchronous: the last lines before an exit are the ones that matter.
   const write = options.write ?? toStderr();
   if (config.format === "json") return { write };

@@ -4,6 +4,7 @@
  */
 import type { Clock } from "../core/clock.ts";
 import type { Engine } from "../protocol/engine.ts";
+import type { ConnectionLimits } from "./connection-limits.ts";
 import { addCacheConfig, addEngineMetrics } from "./engine-metrics.ts";
 import { type Labels, MetricRegistry } from "./metric-registry.ts";
 import { RequestMeter, type RequestObservations } from "./request-meter.ts";
@@ -14,6 +15,7 @@ import { ThroughputWindow } from "./throughput-window.ts";
 export interface MetricsOptions {
   readonly engine: Engine;
   readonly clock: Clock;
+  readonly connections: Pick<ConnectionLimits, "numOpen" | "numRefused">;
 }
 
 /** All metrics of one server. */
@@ -27,7 +29,7 @@ export class Metrics {
   readonly #countHttpRequest: (labels: Labels) => void;
   #numSockets = 0;
 
-  constructor({ engine, clock }: MetricsOptions) {
+  constructor({ engine, clock, connections }: MetricsOptions) {
     this.#clock = clock;
     this.#registry = new MetricRegistry({ model_name: engine.info.names[0] ?? "" });
     this.#throughput = new ThroughputWindow(clock, () => engine.status().counters);
@@ -40,6 +42,7 @@ export class Metrics {
       help: "HTTP requests answered, by route and status; 499 when the client went away first.",
       labelNames: ["method", "route", "status"],
     });
+    this.#addConnections(connections);
     const help = "Open WebSocket connections.";
     this.#registry.gauge({ name: "troupe:websocket_connections", help }, (report) =>
       report(this.#numSockets),
@@ -72,6 +75,13 @@ export class Metrics {
   /** Ends its timer. */
   close(): void {
     this.#throughput.close();
+  }
+
+  #addConnections(connections: MetricsOptions["connections"]): void {
+    const open = { name: "troupe:connections", help: "Open connections, WebSockets among them." };
+    this.#registry.gauge(open, (report) => report(connections.numOpen));
+    const refused = { name: "troupe:connections_refused_total", help: "Connections over a limit." };
+    this.#registry.total(refused, (report) => report(connections.numRefused));
   }
 
   #addThroughput(): void {

@@ -23,6 +23,8 @@ import { checkModel, type ServingContext, toSamplingParams } from "./serving-con
 
 /** What a session needs of its socket. */
 export interface StreamChannel {
+  /** Who is connected, for limits by client. */
+  readonly client: string;
   /** Calls `onFlushed` when the bytes have left, or never will. */
   send(bytes: Buffer, onFlushed: () => void): void;
   /** Stops and starts reading what the client sends. */
@@ -53,6 +55,11 @@ export class StreamSession {
     this.#limits = limits;
     this.#channel = channel;
     this.#outbound = new OutboundBuffer(limits.maxBufferedBytes);
+  }
+
+  /** True while nothing runs. */
+  get isIdle(): boolean {
+    return this.#live.size === 0;
   }
 
   /** A text frame came. */
@@ -101,7 +108,7 @@ export class StreamSession {
     const params = toSamplingParams(this.#context, message.fields, wireName);
     const requestId = `stream-${this.#context.newId()}`;
     const controller = new AbortController();
-    const finish = this.#context.work.add((reason) => controller.abort(reason));
+    const finish = this.#context.work.add((reason) => controller.abort(reason), this.#channel.client);
     this.#live.set(id, controller);
     const request = { requestId, prompt: message.prompt, params };
     void this.#run(message, request, controller.signal).finally(finish);

@@ -4,37 +4,51 @@ import type { Duplex } from "node:stream";
 import { type WebSocket, WebSocketServer } from "ws";
 import type { ServerConfig } from "../config/config.ts";
 import type { Timer } from "../core/clock.ts";
+import { TroupeError, toTroupeError } from "../errors/troupe-error.ts";
+import { type Access, KEY_PROTOCOL_PREFIX } from "./access.ts";
 import { toRawResponse } from "./bad-connection.ts";
 import { STREAM_PATH } from "./routes/stream.ts";
 import type { ServingContext } from "./serving-context.ts";
 import { StreamSession } from "./stream-session.ts";
 
-/** A peer that shows no life for two of these is gone. */
-export const PING_INTERVAL_MS = 30_000;
 /** How long a peer may take to answer the closing handshake. */
 const CLOSE_GRACE_MS = 1_000;
 const GOING_AWAY = 1001;
+
+/** What is known of an open socket. */
+interface Peer {
+  readonly session: StreamSession;
+  /** Showed life since the last ping. */
+  isAlive: boolean;
+  /** When something was last sent or received, or still running, pings apart. */
+  lastBusyMs: number;
+}
 
 /** All WebSockets of one server. */
 export class WebSocketEndpoint {
   readonly #context: ServingContext;
   readonly #config: ServerConfig;
   readonly #server: WebSocketServer;
-  /** Sockets, and whether they showed life since the last ping. */
-  readonly #isAlive = new Map<WebSocket, boolean>();
+  readonly #access: Access;
+  readonly #peers = new Map<WebSocket, Peer>();
   #pingTimer: Timer | null = null;
 
-  constructor(context: ServingContext, config: ServerConfig) {
+  constructor(context: ServingContext, config: ServerConfig, access: Access) {
     this.#context = context;
+    this.#access = access;
     this.#config = config;
     this.#server = new WebSocketServer({
       noServer: true,
       clientTracking: false,
       maxPayload: config.maxMessageBytes,
       perMessageDeflate: false,
+      // Browsers close a socket whose server chose none of the protocols offered; a key is not to be sent back.
+      handleProtocols: (offered) =>
+        [...offered].find((name) => !name.startsWith(KEY_PROTOCOL_PREFIX)) ?? false,
     });
     this.#server.on("wsClientError", (error, socket) => {
-      socket.end(toRawResponse(400, `No valid WebSocket handshake: ${error.message}.`, "invalid_request"));
+      const text = `No valid WebSocket handshake: ${error.message}.`;
+      socket.end(toRawResponse(new TroupeError("invalid_request", text)));
     });
   }
 
@@ -45,73 +59,101 @@ export class WebSocketEndpoint {
   }
 
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
-    if (!this.isUpgrade(request)) {
-      socket.end(toRawResponse(404, `Only ${STREAM_PATH} speaks WebSocket.`, "not_found"));
-      return;
+    // Until ws takes the socket over, nobody else listens for its errors.
+    const onError = (): void => void socket.destroy();
+    socket.on("error", onError);
+    try {
+      if (!this.isUpgrade(request))
+        throw new TroupeError("not_found", `Only ${STREAM_PATH} speaks WebSocket.`);
+      const client = this.#access.enterSocket({
+        headers: request.headers,
+        address: request.socket.remoteAddress,
+      });
+      socket.removeListener("error", onError);
+      this.#server.handleUpgrade(request, socket, head, (webSocket) => this.#open(webSocket, client));
+    } catch (thrown) {
+      const error = toTroupeError(thrown);
+      this.#context.logger.info(
+        { code: error.code, peer: request.socket.remoteAddress },
+        "WebSocket refused",
+      );
+      socket.end(toRawResponse(error));
     }
-    this.#server.handleUpgrade(request, socket, head, (webSocket) => this.#open(webSocket));
   }
 
   /** Says goodbye to every peer; resolves when all sockets are closed. */
   async close(): Promise<void> {
     this.#pingTimer?.cancel();
-    const closed = [...this.#isAlive.keys()].map(
+    const closed = [...this.#peers.keys()].map(
       (webSocket) => new Promise<void>((resolve) => webSocket.once("close", () => resolve())),
     );
-    for (const webSocket of this.#isAlive.keys()) webSocket.close(GOING_AWAY, "the server is stopping");
+    for (const webSocket of this.#peers.keys()) webSocket.close(GOING_AWAY, "the server is stopping");
     const terminate = (): void => {
-      for (const webSocket of this.#isAlive.keys()) webSocket.terminate();
+      for (const webSocket of this.#peers.keys()) webSocket.terminate();
     };
     const timer = this.#context.clock.schedule(CLOSE_GRACE_MS, terminate);
     await Promise.all(closed);
     timer.cancel();
   }
 
-  #open(webSocket: WebSocket): void {
-    const { metrics, logger } = this.#context;
-    const showLife = (): void => {
-      if (this.#isAlive.has(webSocket)) this.#isAlive.set(webSocket, true);
+  #open(webSocket: WebSocket, client: string): void {
+    const { metrics, logger, clock } = this.#context;
+    const socketId = this.#context.newId();
+    const beBusy = (): void => {
+      peer.isAlive = true;
+      peer.lastBusyMs = clock.now();
     };
     const session = new StreamSession(this.#context, this.#config, {
+      client,
       send: (bytes, onFlushed) =>
         webSocket.send(bytes, { binary: false }, () => {
-          showLife();
+          beBusy();
           onFlushed();
         }),
       pauseReading: () => webSocket.pause(),
       resumeReading: () => webSocket.resume(),
     });
-    this.#isAlive.set(webSocket, true);
+    const peer: Peer = { session, isAlive: true, lastBusyMs: clock.now() };
+    this.#peers.set(webSocket, peer);
     this.#pingTimer ??= this.#schedulePing();
     metrics.countSocket(1);
     webSocket.on("message", (data, isBinary) => {
-      showLife();
+      beBusy();
       // With the default binaryType, ws hands over one Buffer.
       if (isBinary) session.receiveBinary();
       else session.receive((data as Buffer).toString("utf8"));
     });
-    webSocket.on("pong", showLife);
+    webSocket.on("pong", () => {
+      peer.isAlive = true;
+    });
     // A broken frame or an oversized message: ws closes the socket with the fitting code by itself.
-    webSocket.on("error", (error) => logger.debug({ reason: error.message }, "WebSocket error"));
+    webSocket.on("error", (error) => logger.debug({ socketId, reason: error.message }, "WebSocket error"));
     webSocket.once("close", (code) => {
-      this.#isAlive.delete(webSocket);
+      this.#peers.delete(webSocket);
       metrics.countSocket(-1);
       session.close();
-      logger.debug({ code }, "WebSocket closed");
+      logger.debug({ socketId, code }, "WebSocket closed");
     });
   }
 
   #schedulePing(): Timer {
-    return this.#context.clock.schedule(PING_INTERVAL_MS, () => {
-      for (const [webSocket, wasAlive] of this.#isAlive) {
-        if (!wasAlive) {
-          webSocket.terminate();
-          continue;
-        }
-        this.#isAlive.set(webSocket, false);
-        webSocket.ping();
-      }
-      this.#pingTimer = this.#isAlive.size === 0 ? null : this.#schedulePing();
+    return this.#context.clock.schedule(this.#config.pingIntervalMs, () => {
+      for (const [webSocket, peer] of this.#peers) this.#visit(webSocket, peer);
+      this.#pingTimer = this.#peers.size === 0 ? null : this.#schedulePing();
     });
+  }
+
+  #visit(webSocket: WebSocket, peer: Peer): void {
+    const { socketIdleTimeoutMs } = this.#config;
+    if (!peer.isAlive) {
+      webSocket.terminate();
+      return;
+    }
+    peer.isAlive = false;
+    const now = this.#context.clock.now();
+    if (!peer.session.isIdle) peer.lastBusyMs = now;
+    if (socketIdleTimeoutMs !== null && now - peer.lastBusyMs >= socketIdleTimeoutMs)
+      webSocket.close(GOING_AWAY, `nothing happened for ${socketIdleTimeoutMs / 1000} s`);
+    else webSocket.ping();
   }
 }

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { test } from "node:test";
 import { text as readText } from "node:stream/consumers";
+import { test } from "node:test";
 import { rawPost, startServer } from "./test-server.ts";
 
 const FOREVER = { prompt: "x", max_tokens: 1_000_000, stream: true };

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { connect } from "node:net";
-import { test } from "node:test";
 import { text as readText } from "node:stream/consumers";
+import { test } from "node:test";
 import { startServer } from "./test-server.ts";
 
 test("models, tokenizer and version answer in OpenAI's and vLLM's forms", async (t) => {

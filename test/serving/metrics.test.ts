@@ -6,6 +6,8 @@ import { THROUGHPUT_WINDOW_MS } from "../../src/serving/throughput-window.ts";
 import { FakeEngine } from "./fake-engine.ts";
 import { startServer } from "./test-server.ts";
 
+const NONE = { numOpen: 0, numRefused: 0 };
+
 /** The metrics of vLLM 0.4.0.post1 with their types and, for histograms, their bounds. */
 const VLLM: readonly (readonly [string, "gauge" | "counter" | "histogram", (readonly string[])?])[] = [
   ["vllm:cache_config_info", "gauge"],
@@ -44,7 +46,11 @@ const CACHE_LABELS = [
 ];
 
 test("every metric of vLLM 0.4.0.post1 is there with its name, type, buckets and the label model_name", async () => {
-  const text = await new Metrics({ engine: new FakeEngine(), clock: new ManualClock() }).render();
+  const text = await new Metrics({
+    engine: new FakeEngine(),
+    clock: new ManualClock(),
+    connections: NONE,
+  }).render();
   for (const [name, type, bounds] of VLLM) {
     assert.ok(text.includes(`\n# TYPE ${name} ${type}\n`), `${name} is no ${type}`);
     const lines = text
@@ -66,7 +72,11 @@ test("every metric of vLLM 0.4.0.post1 is there with its name, type, buckets and
 });
 
 test("every metric is described once, and has no other metric's name", async () => {
-  const text = await new Metrics({ engine: new FakeEngine(), clock: new ManualClock() }).render();
+  const text = await new Metrics({
+    engine: new FakeEngine(),
+    clock: new ManualClock(),
+    connections: NONE,
+  }).render();
   const names = [...text.matchAll(/^# TYPE (\S+)/gm)].map((match) => match[1]!);
   assert.deepEqual(names, [...new Set(names)]);
   assert.deepEqual(
@@ -78,7 +88,7 @@ test("every metric is described once, and has no other metric's name", async () 
 test("throughput is that of the last whole window of five seconds", async () => {
   const clock = new ManualClock();
   const engine = new FakeEngine();
-  const metrics = new Metrics({ engine, clock });
+  const metrics = new Metrics({ engine, clock, connections: NONE });
   const throughput = async (): Promise<string[]> =>
     [...(await metrics.render()).matchAll(/^vllm:avg_\w+\{.*\} (.*)$/gm)].map((match) => match[1]!);
   assert.deepEqual(await throughput(), ["0", "0"]);

@@ -14,7 +14,7 @@ function createSession(maxBufferedBytes: number) {
   const state = { isReading: true };
   const context = {
     engine,
-    metrics: new Metrics({ engine, clock: systemClock }),
+    metrics: new Metrics({ engine, clock: systemClock, connections: { numOpen: 0, numRefused: 0 } }),
     logger: createLogger({ level: "silent", format: "json" }),
     clock: systemClock,
     work: new ActiveWork(systemClock),
@@ -27,6 +27,7 @@ function createSession(maxBufferedBytes: number) {
     { maxRequestsPerSocket: 4, maxBufferedBytes },
     {
       send: (bytes, onFlushed) => void unsent.push({ bytes, onFlushed }),
+      client: "127.0.0.1",
       pauseReading: () => {
         state.isReading = false;
       },

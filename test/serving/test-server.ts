@@ -2,12 +2,14 @@
 import { connect, type Socket } from "node:net";
 import type { TestContext } from "node:test";
 import type { ServerConfig } from "../../src/config/config.ts";
+import { defaultConfig } from "../../src/config/defaults.ts";
 import { type Clock, systemClock } from "../../src/core/clock.ts";
 import { createServer, type TroupeServer } from "../../src/serving/create-server.ts";
 import { createLogger } from "../../src/serving/logger.ts";
 import { FakeEngine } from "./fake-engine.ts";
 
 export const CONFIG: ServerConfig = {
+  ...defaultConfig().server,
   host: "127.0.0.1",
   port: 0,
   maxBodyBytes: 256 * 1024,

@@ -4,8 +4,7 @@ import { type TestContext, test } from "node:test";
 import { WebSocket } from "ws";
 import { ManualClock } from "../../src/core/manual-clock.ts";
 import { TroupeError } from "../../src/errors/troupe-error.ts";
-import { PING_INTERVAL_MS } from "../../src/serving/websocket.ts";
-import { startServer, type TestServer } from "./test-server.ts";
+import { CONFIG, startServer, type TestServer } from "./test-server.ts";
 
 interface Message {
   readonly type: string;
@@ -290,12 +289,12 @@ test("a dead peer is found by pings and its requests are cancelled", async (t) =
   dead.send({ type: "generate", id: "a", prompt: "x" });
   await engine.until(({ numLive }) => numLive === 1);
   const pings = [once(dead.socket, "ping"), once(alive.socket, "ping")];
-  clock.advance(PING_INTERVAL_MS);
+  clock.advance(CONFIG.pingIntervalMs);
   await Promise.all(pings);
   // A round trip on the living socket: its pong, sent before, has arrived.
   alive.send("{");
   await alive.until((messages) => messages.length === 1);
-  clock.advance(PING_INTERVAL_MS);
+  clock.advance(CONFIG.pingIntervalMs);
   await engine.until(({ cancelled }) => cancelled.length === 1);
   alive.send("{");
   await alive.until((messages) => messages.length === 2);

@@ -15,6 +15,7 @@ export interface ErrorObject {
 /** Where OpenAI has published a code of its own for the same thing, clients look for that one. */
 const OPENAI_CODES: Partial<Record<ErrorCode, string>> = {
   prompt_too_long: "context_length_exceeded",
+  rate_limited: "rate_limit_exceeded",
   unauthorized: "invalid_api_key",
 };
 

@@ -1,0 +1,146 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { connect, type Socket } from "node:net";
+import { text as readText } from "node:stream/consumers";
+import { test } from "node:test";
+import { WebSocket } from "ws";
+import { ManualClock } from "../../src/core/manual-clock.ts";
+import { rawPost, startServer } from "./test-server.ts";
+
+async function open(port: number): Promise<Socket> {
+  const socket = connect(port, "127.0.0.1");
+  socket.on("error", () => undefined);
+  await once(socket, "connect");
+  return socket;
+}
+
+const GET_VERSION = "GET /version HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+
+for (const [title, config, message] of [
+  ["in total", { maxConnections: 2 }, /This server has 2 connections open/],
+  ["of one address", { maxConnectionsPerAddress: 2 }, /Your address has 2 connections open/],
+] as const) {
+  test(`a connection too many ${title} gets 429 and the others go on`, async (t) => {
+    const { port } = await startServer(t, { config });
+    const [first, second] = [await open(port), await open(port)];
+    const third = await open(port);
+    third.write(GET_VERSION);
+    const refusal = await readText(third);
+    assert.match(refusal, /^HTTP\/1\.1 429 [\s\S]*\r\nretry-after: 1\r\n[\s\S]*"rate_limit_exceeded"/);
+    assert.match(refusal, message);
+    first.write(GET_VERSION);
+    assert.match(await readText(first), /^HTTP\/1\.1 200 [\s\S]*"1\.2\.3"/);
+    // its place is free now
+    const fourth = await open(port);
+    fourth.write(GET_VERSION);
+    assert.match(await readText(fourth), /^HTTP\/1\.1 200 /);
+    second.destroy();
+  });
+}
+
+test("open and refused connections are counted", async (t) => {
+  const { port } = await startServer(t, { config: { maxConnections: 1 } });
+  const first = await open(port);
+  await readText(await open(port));
+  first.write(GET_VERSION.replace("/version", "/metrics"));
+  const metrics = await readText(first);
+  assert.match(metrics, /^troupe:connections\{.*\} 1$/m);
+  assert.match(metrics, /^troupe:connections_refused_total\{.*\} 1$/m);
+});
+
+test("a client with too many requests in flight gets 429 over HTTP and WebSocket; other clients do not notice", async (t) => {
+  const apiKeys = ["key-number-1", "key-number-2"];
+  const { engine, port, post } = await startServer(t, { config: { maxRequestsPerClient: 2, apiKeys } });
+  const as = (key: string): RequestInit => ({
+    headers: { authorization: `Bearer ${key}`, "content-type": "application/json" },
+  });
+  engine.hold();
+  const socket = new WebSocket(`ws://127.0.0.1:${port}/v1/stream`, as(apiKeys[0]!) as object);
+  await once(socket, "open");
+  socket.send(JSON.stringify({ type: "generate", id: "a", prompt: "x" }));
+  const running = post("/v1/completions", { prompt: "x" }, as(apiKeys[0]!));
+  await engine.until(({ numLive }) => numLive === 2);
+  const refused = await post("/v1/completions", { prompt: "x" }, as(apiKeys[0]!));
+  assert.equal(refused.status, 429);
+  assert.equal(refused.headers.get("retry-after"), "1");
+  const { error } = (await refused.json()) as { error: { code: string; type: string; message: string } };
+  assert.deepEqual([error.code, error.type], ["rate_limit_exceeded", "rate_limit_error"]);
+  assert.match(error.message, /2 requests in flight/);
+  socket.send(JSON.stringify({ type: "generate", id: "b", prompt: "x" }));
+  const [data] = (await once(socket, "message")) as [Buffer];
+  assert.match(String(data), /"id":"b".*"rate_limit_exceeded"/);
+  const other = post("/v1/completions", { prompt: "x" }, as(apiKeys[1]!));
+  await engine.until(({ numLive }) => numLive === 3);
+  engine.release();
+  assert.deepEqual([(await running).status, (await other).status], [200, 200]);
+  socket.terminate();
+  assert.equal((await post("/v1/completions", { prompt: "x" }, as(apiKeys[0]!))).status, 200);
+});
+
+for (const [title, bytes] of [
+  ["nothing at all", ""],
+  ["half a head", "POST /v1/completions HTTP/1.1\r\nHost: x\r\nX-"],
+  [
+    "a body that never ends",
+    "POST /v1/completions HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{",
+  ],
+  [
+    "a chunked body that never ends",
+    "POST /v1/completions HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n{\r\n",
+  ],
+] as const) {
+  test(`a client that sends ${title} gets 408 and others are served meanwhile`, async (t) => {
+    const { port, url } = await startServer(t, { config: { headersTimeoutMs: 200, requestTimeoutMs: 200 } });
+    const slow = await open(port);
+    if (bytes !== "") slow.write(bytes);
+    assert.equal((await fetch(`${url}/version`)).status, 200);
+    const answer = await readText(slow);
+    assert.match(answer, /^HTTP\/1\.1 408 [\s\S]*\r\nretry-after: 1\r\n[\s\S]*"request_timeout"/);
+  });
+}
+
+test("an answer may take longer than a request", async (t) => {
+  const { engine, port } = await startServer(t, { config: { headersTimeoutMs: 100, requestTimeoutMs: 100 } });
+  engine.hold();
+  const slow = await open(port);
+  const running = await rawPost(port, "/v1/completions", { prompt: "x" });
+  await engine.until(({ numLive }) => numLive === 1);
+  // by the time that the other one is cut, this one is older than any time-out
+  await readText(slow);
+  engine.release();
+  const [answer] = (await once(running, "data")) as [Buffer];
+  assert.match(String(answer), /^HTTP\/1\.1 200 /);
+  running.destroy();
+});
+
+test("a WebSocket with nothing to do is closed after its idle time, one that runs something is not", async (t) => {
+  const clock = new ManualClock();
+  const config = { pingIntervalMs: 1_000, socketIdleTimeoutMs: 3_000 };
+  const { engine, port } = await startServer(t, { clock, config });
+  engine.hold();
+  const connectSocket = async (): Promise<WebSocket> => {
+    const socket = new WebSocket(`ws://127.0.0.1:${port}/v1/stream`);
+    await once(socket, "open");
+    return socket;
+  };
+  const [idle, busy] = [await connectSocket(), await connectSocket()];
+  busy.send(JSON.stringify({ type: "generate", id: "a", prompt: "x" }));
+  await engine.until(({ numLive }) => numLive === 1);
+  const closed = once(idle, "close");
+  for (let second = 1; second <= 2; second++) {
+    const pings = [once(idle, "ping"), once(busy, "ping")];
+    clock.advance(1_000);
+    await Promise.all(pings);
+    // the pongs are on their way; an answered message shows that they have arrived
+    const answers = [idle, busy].map((socket) => once(socket, "pong"));
+    for (const socket of [idle, busy]) socket.ping();
+    await Promise.all(answers);
+  }
+  const ping = once(busy, "ping");
+  clock.advance(1_000);
+  const [code, reason] = (await closed) as [number, Buffer];
+  assert.deepEqual([code, String(reason)], [1001, "nothing happened for 3 s"]);
+  await ping;
+  assert.equal(busy.readyState, WebSocket.OPEN);
+  busy.terminate();
+});
