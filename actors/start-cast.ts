@@ -186,7 +186,7 @@ async function describe(
     hasTokenizer: text !== null,
     hasChatTemplate: text?.hasChatTemplate ?? false,
     eosTokenIds: folder.eosTokenIds,
-    kvCache: { pageSize: config.engine.pageSize, dtype: "float32", isPrefixCached },
+    kvCache: { pageSize: config.engine.pageSize, isPrefixCached },
     defaultParams: folder.defaultParams,
     createdAt: Math.floor(Date.now() / 1000),
   };

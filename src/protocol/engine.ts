@@ -120,8 +120,6 @@ export interface ModelInfo {
 export interface KvCacheInfo {
   /** Tokens in a page. */
   readonly pageSize: number;
-  /** How keys and values are stored. */
-  readonly dtype: string;
   readonly isPrefixCached: boolean;
 }
 

@@ -44,10 +44,11 @@ export function addEngineMetrics(registry: MetricRegistry, engine: Engine): void
 
 /** vLLM's description of its cache; it is the one metric without a model's name. */
 export function addCacheConfig(registry: MetricRegistry, engine: Engine): void {
-  const { pageSize, dtype, isPrefixCached } = engine.info.kvCache;
+  const { kvDtype, kvCache } = engine.info;
+  const { pageSize, isPrefixCached } = kvCache;
   const labels = {
     block_size: pageSize,
-    cache_dtype: dtype,
+    cache_dtype: kvDtype,
     enable_prefix_caching: pythonBoolean(isPrefixCached),
     forced_num_gpu_blocks: "None",
     gpu_memory_utilization: "None",

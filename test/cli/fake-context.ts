@@ -16,7 +16,7 @@ export const INFO: ModelInfo = {
   hasTokenizer: true,
   hasChatTemplate: true,
   eosTokenIds: [2],
-  kvCache: { pageSize: 16, dtype: "float32", isPrefixCached: true },
+  kvCache: { pageSize: 16, isPrefixCached: true },
   defaultParams: { topK: 7 },
   createdAt: 0,
 };

@@ -40,7 +40,7 @@ const INFO: ModelInfo = {
   hasTokenizer: true,
   hasChatTemplate: true,
   eosTokenIds: [2],
-  kvCache: { pageSize: 16, dtype: "float32", isPrefixCached: true },
+  kvCache: { pageSize: 16, isPrefixCached: true },
   defaultParams: {},
   createdAt: 1_700_000_000,
 };
