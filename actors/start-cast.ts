@@ -1,12 +1,13 @@
 /** Makes everything the cast needs from a configuration, and starts it. */
 import { basename, resolve } from "node:path";
-import type { TroupeConfig } from "../src/config/config.ts";
+import type { EngineConfig, TroupeConfig } from "../src/config/config.ts";
 import { TroupeError } from "../src/errors/troupe-error.ts";
 import { createActorSystem } from "../src/hosts/create-actor-system.ts";
 import { defaultCacheDir } from "../src/model/cache-dir.ts";
 import { type CompileResult, compileModel } from "../src/model/compile/compile-model.ts";
 import type { OnProgress } from "../src/model/compile/progress.ts";
 import { type ModelFolder, readModelFolder } from "../src/model/model-folder.ts";
+import { findShards } from "../src/model/shards/find-shards.ts";
 import type { ModelInfo } from "../src/protocol/engine.ts";
 import type { ActorSystem } from "../src/runtime/actor-system.ts";
 import type { ActorRef, LogSink } from "../src/runtime/actor-types.ts";
@@ -93,7 +94,7 @@ async function compileRanks(
   config: TroupeConfig,
   { onProgress, signal }: StartEngineOptions,
 ): Promise<CompileResult[]> {
-  const { tensorParallel: size } = config.engine;
+  const size = await numRanks(modelDir, config.engine);
   const ranks: CompileResult[] = [];
   for (let rank = 0; rank < size; rank++) {
     const compiled = await compileModel({
@@ -107,6 +108,13 @@ async function compileRanks(
     ranks.push(compiled);
   }
   return ranks;
+}
+
+/** Shards were cut for so many ranks, each of which reads its own then; any other number works too. */
+async function numRanks(modelDir: string, { tensorParallel, devices }: EngineConfig): Promise<number> {
+  if (tensorParallel !== null) return tensorParallel;
+  if (devices.length > 0) return devices.length;
+  return (await findShards(modelDir))?.strategy.size ?? 1;
 }
 
 /** The cast may never have started. */

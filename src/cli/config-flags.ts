@@ -98,7 +98,7 @@ const ENGINE_FLAGS: readonly ConfigFlag[] = [
     flags: "--tp, --tensor-parallel <n>",
     key: "engine.tensorParallel",
     kind: "number",
-    description: "ranks that the model is split over; default 1",
+    description: "ranks that the model is split over (default: as many as the folder has shards, else 1)",
   }),
   engine({
     flags: "--no-prefix-cache",

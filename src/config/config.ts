@@ -41,8 +41,8 @@ export interface EngineConfig {
   readonly policy: "continuous" | "static";
   /** Threads of ONNX Runtime in each rank; null shares the cores among all ranks of all replicas. */
   readonly threads: number | null;
-  /** Ranks that a model is split over. */
-  readonly tensorParallel: number;
+  /** Ranks that a model is split over; null takes as many as there are devices, or shards in the folder, else 1. */
+  readonly tensorParallel: number | null;
   /** One for each rank, replica after replica (see device.ts); empty runs all of them on the CPU. */
   readonly devices: readonly string[];
   /** A rank that others have waited for this long hangs: all ranks start again. */

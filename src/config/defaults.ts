@@ -36,7 +36,7 @@ export function defaultConfig(): TroupeConfig {
       prefixCache: true,
       policy: "continuous",
       threads: null,
-      tensorParallel: 1,
+      tensorParallel: null,
       devices: [],
       rankTimeoutMs: 60_000,
       maxRestarts: 5,

@@ -74,7 +74,7 @@ export function configKeys() {
         prefixCache: z.boolean().default(engine.prefixCache),
         policy: z.enum(["continuous", "static"]).default(engine.policy),
         threads: wholeNumber(1, 1024).nullable().default(engine.threads),
-        tensorParallel: wholeNumber(1, 64).default(engine.tensorParallel),
+        tensorParallel: wholeNumber(1, 64).nullable().default(engine.tensorParallel),
         devices: z.array(device).max(4096).readonly().default(engine.devices),
         rankTimeoutMs: wholeNumber(100, HOUR_MS).default(engine.rankTimeoutMs),
         maxRestarts: wholeNumber(0, 1000).default(engine.maxRestarts),
@@ -169,10 +169,11 @@ function checkedKeys() {
         );
       }
     }
-    if (engine.devices.length > 0 && engine.devices.length !== engine.tensorParallel) {
+    const numRanks = engine.tensorParallel ?? engine.devices.length;
+    if (engine.devices.length > 0 && engine.devices.length !== numRanks) {
       problem(
         ["engine", "devices"],
-        `names ${engine.devices.length}, but there is one rank for each of engine.tensorParallel (${engine.tensorParallel}); name as many devices as ranks`,
+        `names ${engine.devices.length}, but there is one rank for each of engine.tensorParallel (${numRanks}); name as many devices as ranks`,
       );
     }
     checkServer(server, problem);
