@@ -13,10 +13,9 @@ import { createKvMemory } from "../src/kv/kv-memory.ts";
 import { createLogitsMemory } from "../src/kv/logits-memory.ts";
 import { compileModel } from "../src/model/compile/compile-model.ts";
 import { PRECISIONS } from "../src/model/compiled-model.ts";
-import type { ExecutionBatch } from "../src/scheduling/step-plan.ts";
 import { TINY_LLAMA, writeRandomCheckpoint } from "./random-checkpoint.ts";
+import { batchOf, PAGE_SIZE } from "./step-batch.ts";
 
-const PAGE_SIZE = 16;
 const NUM_PAGES = 2048;
 const MAX_STREAMS = 32;
 
@@ -62,31 +61,8 @@ function cases(): Case[] {
   ];
 }
 
-function batchOf({ sequences }: Case): ExecutionBatch {
-  let page = 0;
-  const tables = sequences.map(([context, numTokens]) =>
-    Array.from({ length: Math.ceil((context + numTokens) / PAGE_SIZE) }, () => (page++ * 37) % NUM_PAGES),
-  );
-  const starts = (counts: readonly number[]) => {
-    let sum = 0;
-    return Int32Array.from([0, ...counts.map((count) => (sum += count))]);
-  };
-  const tokenStarts = starts(sequences.map(([, numTokens]) => numTokens));
-  return {
-    step: 1,
-    tokenIds: Int32Array.from({ length: tokenStarts.at(-1)! }, (_, i) => (i * 131) % 1000),
-    tokenStarts,
-    contextLens: Int32Array.from(sequences, ([context]) => context),
-    promptLens: Int32Array.from(sequences, ([context]) => context),
-    blockStarts: starts(tables.map((table) => table.length)),
-    blockTables: Int32Array.from(tables.flat()),
-    logitTokens: tokenStarts.slice(1).map((end) => end - 1),
-    pageCopies: new Int32Array(0),
-  };
-}
-
 function measure(runner: ModelRunner, one: Case): Result {
-  const batch = batchOf(one);
+  const batch = batchOf(one.sequences, NUM_PAGES);
   runner.execute(batch);
   const times = Array.from({ length: one.repeats }, () => {
     const start = performance.now();
