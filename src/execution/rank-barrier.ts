@@ -29,9 +29,9 @@ const NUM_ARRIVED = 1;
 const POISON = 2;
 const NUM_WORDS = 3;
 
-/** What the generation of a poisoned barrier is; healthy ones count from 0 up and wrap around. */
-const POISONED = -1;
-const LAST_GENERATION = 0x7fffffff;
+/** The generation's sign; what counts up and wraps around is below it, and tells who had passed before the poison came. */
+const POISONED = -0x80000000;
+const COUNT = 0x7fffffff;
 
 /** About 0.1 ms: ranks do equal work, so the last is seldom later, and waking a thread that sleeps takes as long. */
 const NUM_SPINS = 20_000;
@@ -61,7 +61,7 @@ export class RankBarrier {
    */
   meet(): void {
     const generation = Atomics.load(this.#words, GENERATION);
-    if (generation === POISONED) throw this.#poisonError();
+    if (generation < 0) throw this.#poisonError();
     if (Atomics.add(this.#words, NUM_ARRIVED, 1) + 1 === this.#options.numRanks) this.#open(generation);
     else this.#await(generation);
   }
@@ -70,13 +70,13 @@ export class RankBarrier {
   poison(reason: PoisonReason): void {
     const code = 1 + this.#options.rank * POISON_REASONS.length + POISON_REASONS.indexOf(reason);
     Atomics.compareExchange(this.#words, POISON, 0, code);
-    Atomics.store(this.#words, GENERATION, POISONED);
+    Atomics.or(this.#words, GENERATION, POISONED);
     Atomics.notify(this.#words, GENERATION);
   }
 
   #open(generation: number): void {
     Atomics.store(this.#words, NUM_ARRIVED, 0);
-    const next = generation === LAST_GENERATION ? 0 : generation + 1;
+    const next = (generation + 1) & COUNT;
     // Never over a poison that came meanwhile.
     const found = Atomics.compareExchange(this.#words, GENERATION, generation, next);
     if (found !== generation) throw this.#poisonError();
@@ -99,7 +99,8 @@ export class RankBarrier {
       if (performance.now() >= deadlineMs) throw this.#timedOut();
       Atomics.wait(this.#words, GENERATION, generation, Math.min(WAIT_SLICE_MS, this.#options.timeoutMs));
     }
-    if (Atomics.load(this.#words, GENERATION) === POISONED) throw this.#poisonError();
+    // A poison that came after everyone had met counts for the next time.
+    if ((Atomics.load(this.#words, GENERATION) & COUNT) === generation) throw this.#poisonError();
   }
 
   #timedOut(): TroupeError {

@@ -92,6 +92,13 @@ test("all-reduce - a rank that poisons it sends those away who wait, and names i
   assert.deepEqual(three, { code: "engine_failed", message: "Rank 2 cannot go on: rank 1 failed." });
 });
 
+test("all-reduce - a rank that leaves right after a round takes nothing of it from the others", async () => {
+  const digest = expectedDigest(2, 1);
+  for (let i = 0; i < 10; i++) {
+    assert.deepEqual(await run(["poison", "none"], { numRounds: 1 }), [{ digest }, { digest }]);
+  }
+});
+
 test("all-reduce - a rank that does not come is given up after the time-out, by all", async () => {
   const outcomes = await run(["one-more-round", "none", "one-more-round"], { timeoutMs: 200 });
   const codes = [outcomes[0]!.code, outcomes[2]!.code].sort();
