@@ -1,6 +1,6 @@
 /**
  * A supervisor as in OTP: starts its children in order, restarts what its strategy says when one goes down, and gives
- * up, stopping them all, when that happens too often or a restarted child cannot start.
+ * up, stopping them all, when that happens too often.
  *
  * Starts and Downs are worked off one after the other; only a stop cuts in.
  */
@@ -225,10 +225,27 @@ export class Supervisor implements Supervised {
     }
   }
 
-  /** Temporary siblings are stopped with the others, but not started again. */
+  /** Tries until the group runs or the budget is spent: what failed to start once may find the world changed. */
   async #restartGroup(failed: Supervised, group: readonly Supervised[], reason: DownReason): Promise<void> {
-    if (!this.#history.admit(this.#core.clock.now())) throw this.#budgetError(failed, reason);
     const children = group.filter((child) => child.restart !== "temporary");
+    for (let why = reason; ; ) {
+      if (!this.#history.admit(this.#core.clock.now())) throw this.#budgetError(failed, why);
+      try {
+        await this.#restartOnce(group, children);
+        return;
+      } catch (error) {
+        // Beside one that was left alone nothing may be started.
+        if (this.#stopping !== null || group.some(hasAbandoned)) throw error;
+        why = { kind: "crash", error: toTroupeError(error) };
+        this.#core.log("warn", this.name, "A restart failed; it is tried again.", {
+          error: why.error.message,
+        });
+      }
+    }
+  }
+
+  /** Temporary siblings are stopped with the others, but not started again. */
+  async #restartOnce(group: readonly Supervised[], children: readonly Supervised[]): Promise<void> {
     const names = children.map((child) => child.name);
     const backoff = this.#spec.backoff ?? DEFAULT_BACKOFF;
     const delayMs = backoffDelayMs(backoff, this.#history.numRecent, this.#core.random());
@@ -267,4 +284,9 @@ export class Supervisor implements Supervised {
     this.#core.emit("escalated", { supervisor: this.name, error });
     this.#onDown(this, { kind: "crash", error });
   }
+}
+
+/** Whether a part of it did not park and was left alone. */
+function hasAbandoned(child: Supervised): boolean {
+  return child instanceof Supervisor ? child.children.some(hasAbandoned) : child.state === "abandoned";
 }

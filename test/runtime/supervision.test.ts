@@ -209,8 +209,10 @@ test("a tree that cannot start again at the top is `failed` too, with the cause"
   const failed = nextEvent(system, "failed");
   failing.add("a");
   down("a", "crash");
-  await settle();
-  clock.advance(3000);
+  for (let n = 0; n < 4; n++) {
+    await settle();
+    clock.advance(3000);
+  }
   const { error } = await failed;
   assert.equal(error.code, "restart_budget_spent");
   assert.ok(coded("actor_init_failed")(error.cause));
@@ -268,15 +270,49 @@ test("an init that fails at first fails the start, and the siblings are stopped 
   await system.supervise(tree("one-for-one", [child("a"), child("c")]));
 });
 
-test("an init that fails during a restart is not tried again: the supervisor gives up", async (t) => {
+test("an init that fails during a restart is tried again, with its group, within the budget", async (t) => {
   const { system, log, failing, child, down } = stage(t);
-  await system.supervise(tree("one-for-one", [child("a"), child("b")], { restart: "temporary" }));
-  const escalated = nextEvent(system, "escalated");
-  failing.add("a");
+  const intensity = { maxRestarts: 4, windowMs: 1000 };
+  const children = [child("a"), child("b"), child("c")];
+  await system.supervise(tree("rest-for-one", children, { restart: "temporary", intensity }));
+  let numTries = 0;
+  system.events.on("restarting", () => {
+    if (++numTries === 3) failing.clear();
+  });
+  failing.add("c");
   log.splice(0);
-  down("a", "crash");
-  assert.equal((await escalated).error.code, "actor_init_failed");
-  assert.deepEqual(log, ["-a", "-b"]);
+  down("b", "crash");
+  await settle();
+  assert.deepEqual(log.splice(0), ["-b", "-c", "+b", "-b", "+b", "-b", "+b", "+c"]);
+  failing.add("b");
+  const escalated = nextEvent(system, "escalated");
+  down("b", "crash");
+  const { error } = await escalated;
+  assert.equal(error.code, "restart_budget_spent");
+  assert.ok(coded("actor_init_failed")(error.cause));
+  assert.deepEqual(log, ["-b", "-c", "-a"]);
+});
+
+test("a second child that fails while its group restarts is one more restart; past the budget it is escalated", async (t) => {
+  const { system, log, failing, child, down } = stage(t);
+  const inner = tree("one-for-all", [child("b"), child("c")], {
+    name: "inner",
+    intensity: { maxRestarts: 1, windowMs: 1000 },
+  });
+  const outer = tree("rest-for-one", [child("a"), inner, child("d")], { restart: "temporary" });
+  await system.supervise(outer);
+  log.splice(0);
+  system.events.on("restarting", ({ supervisor }) => {
+    // the first try of `inner` meets it, the restart that it leads to further up does not
+    if (supervisor === "inner") failing.add("c");
+    else failing.clear();
+  });
+  const escalated = nextEvent(system, "escalated");
+  down("b", "crash");
+  assert.equal((await escalated).supervisor, "inner");
+  await settle();
+  assert.deepEqual(log, ["-b", "-c", "+b", "-b", "-d", "+b", "+c", "+d"]);
+  assert.ok(system.inspect().actors.every(({ state }) => state === "running"));
 });
 
 test("args may be a function, called anew for every incarnation", async (t) => {
