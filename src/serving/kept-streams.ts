@@ -1,0 +1,63 @@
+/** Streams by name, so that a client that comes back finds its own; each is forgotten a while after its end. */
+import type { Clock } from "../core/clock.ts";
+import { TroupeError } from "../errors/troupe-error.ts";
+import type { LiveStream, NumberedEvent } from "./live-stream.ts";
+
+/** Ended streams that are kept at most; the oldest goes first. */
+export const MAX_ENDED_STREAMS = 1024;
+
+/** @see LiveStream */
+export class KeptStreams<T> {
+  readonly #clock: Clock;
+  readonly #windowMs: number;
+  readonly #streams = new Map<string, LiveStream<T>>();
+  /** Names of ended streams, oldest first. */
+  readonly #ended = new Set<string>();
+
+  /** @param windowMs how long a stream is kept after its end. */
+  constructor(options: { readonly clock: Clock; readonly windowMs: number }) {
+    this.#clock = options.clock;
+    this.#windowMs = options.windowMs;
+  }
+
+  /** Streams that are kept. */
+  get size(): number {
+    return this.#streams.size;
+  }
+
+  /** @param id unique and not to be guessed: whoever knows it may read the stream. */
+  add(id: string, stream: LiveStream<T>): void {
+    this.#streams.set(id, stream);
+    void stream.ended.then(() => this.#onEnded(id));
+  }
+
+  get(id: string): LiveStream<T> | undefined {
+    return this.#streams.get(id);
+  }
+
+  /** Forgets a stream; whoever reads it reads on. */
+  delete(id: string): void {
+    this.#streams.delete(id);
+    this.#ended.delete(id);
+  }
+
+  /**
+   * The events of stream `id` from number `from` on.
+   *
+   * @throws TroupeError `not_found` for a stream that never was or is forgotten, and what {@link LiveStream.read} throws.
+   */
+  read(id: string, from: number, signal: AbortSignal): AsyncGenerator<NumberedEvent<T>> {
+    const stream = this.#streams.get(id);
+    if (stream !== undefined) return stream.read(from, signal);
+    const message = `There is no stream ${JSON.stringify(id.slice(0, 200))}. A stream can be taken up again until ${this.#windowMs} ms after its connection was lost (server.resumeWindowMs).`;
+    throw new TroupeError("not_found", message);
+  }
+
+  #onEnded(id: string): void {
+    if (!this.#streams.has(id)) return;
+    this.#ended.add(id);
+    this.#clock.schedule(this.#windowMs, () => this.delete(id));
+    const [oldest] = this.#ended;
+    if (this.#ended.size > MAX_ENDED_STREAMS && oldest !== undefined) this.delete(oldest);
+  }
+}
