@@ -105,6 +105,13 @@ export interface ServerConfig {
   readonly maxRequestsPerSocket: number;
   /** Bytes waiting for a slow client before its sequence is paused. */
   readonly maxBufferedBytes: number;
+  /** How long a resumable stream waits for a client that lost its connection; also kept that long after its end. */
+  readonly resumeWindowMs: number;
+  /** Events of one resumable stream that are kept; beyond it the sequence is paused. */
+  readonly maxStreamEvents: number;
+  /** Memory for stored responses; the oldest make room. */
+  readonly maxStoredResponseBytes: number;
+  readonly storedResponseTtlMs: number;
 }
 
 /** Stopping. */

@@ -118,6 +118,10 @@ export function configKeys() {
         maxMessageBytes: wholeNumber(1024, GIB).default(server.maxMessageBytes),
         maxRequestsPerSocket: wholeNumber(1, 65_536).default(server.maxRequestsPerSocket),
         maxBufferedBytes: wholeNumber(1024, GIB).default(server.maxBufferedBytes),
+        resumeWindowMs: wholeNumber(0, HOUR_MS).default(server.resumeWindowMs),
+        maxStreamEvents: wholeNumber(16, 1_048_576).default(server.maxStreamEvents),
+        maxStoredResponseBytes: wholeNumber(0, 64 * GIB).default(server.maxStoredResponseBytes),
+        storedResponseTtlMs: wholeNumber(0, 30 * 24 * HOUR_MS).default(server.storedResponseTtlMs),
       })
       .prefault({}),
     shutdown: z

@@ -34,8 +34,15 @@ const generateSchema = z.strictObject({
   ...streamedSamplingShape,
   logprobs: z.int().nullish(),
   return_token_ids: z.boolean().nullish(),
+  resumable: z.boolean().nullish(),
 });
 const cancelSchema = z.strictObject({ type: z.literal("cancel"), id: idSchema });
+const resumeSchema = z.strictObject({
+  type: z.literal("resume"),
+  id: idSchema,
+  stream: idSchema,
+  after: z.int().min(-1).nullish(),
+});
 
 type GenerateWire = z.infer<typeof generateSchema>;
 
@@ -48,14 +55,23 @@ export type ClientMessage =
       readonly prompt: Prompt;
       readonly fields: SamplingFields;
       readonly withTokenIds: boolean;
+      /** Messages are numbered, and the request goes on for a while without its socket. */
+      readonly isResumable: boolean;
+    }
+  | {
+      readonly type: "resume";
+      readonly id: string;
+      /** The name that `started` gave. */
+      readonly stream: string;
+      /** Number of the first message that the client does not have. */
+      readonly from: number;
     }
   | { readonly type: "cancel"; readonly id: string };
 
-/** What the server sends. Every accepted `generate` ends with exactly one `done` or `error` of its id. */
-export type ServerMessage =
+/** A part of an answer, whichever request it belongs to. */
+export type AnswerMessage =
   | {
       readonly type: "token";
-      readonly id: string;
       readonly index: number;
       readonly text: string;
       readonly token_ids?: readonly number[];
@@ -63,11 +79,15 @@ export type ServerMessage =
     }
   | {
       readonly type: "done";
-      readonly id: string;
       readonly choices: readonly FinishedChoice[];
       readonly usage: WireUsage;
       readonly prompt_token_ids?: readonly number[];
-    }
+    };
+
+/** What the server sends. Every accepted `generate` or `resume` ends with exactly one `done` or `error` of its id. */
+export type ServerMessage =
+  | (AnswerMessage & { readonly id: string; readonly seq?: number })
+  | { readonly type: "started"; readonly id: string; readonly stream: string }
   | { readonly type: "error"; readonly id: string | null; readonly error: ErrorObject };
 
 /** How one answer ended. */
@@ -98,6 +118,10 @@ export function readClientMessage(message: unknown, info: ModelInfo): ClientMess
     typeof message === "object" && message !== null && "type" in message ? message.type : undefined;
   if (type === "cancel")
     return parse(cancelSchema, message, { code: "invalid_request", what: "cancel message" });
+  if (type === "resume") {
+    const wire = parse(resumeSchema, message, { code: "invalid_request", what: "resume message" });
+    return { type, id: wire.id, stream: wire.stream, from: (wire.after ?? -1) + 1 };
+  }
   if (type !== "generate") throw unknownType(type);
   const wire = parse(generateSchema, message, { code: "invalid_request", what: "generate message" });
   const fields = {
@@ -113,19 +137,18 @@ export function readClientMessage(message: unknown, info: ModelInfo): ClientMess
     prompt: readPrompt(wire, info),
     fields,
     withTokenIds,
+    isResumable: wire.resumable ?? false,
   };
 }
 
 /** A piece of an answer; undefined when there is nothing to show yet. */
 export function toTokenMessage(
-  id: string,
   event: AnswerEvent & { kind: "delta" },
   withTokenIds: boolean,
-): ServerMessage | undefined {
+): AnswerMessage | undefined {
   if (event.text === "" && event.logprobs === null && !withTokenIds) return undefined;
   return {
     type: "token",
-    id,
     index: event.index,
     text: event.text,
     ...(withTokenIds && { token_ids: event.tokenIds }),
@@ -135,14 +158,20 @@ export function toTokenMessage(
 
 /** The end of a request. */
 export function toDoneMessage(
-  id: string,
   choices: readonly FinishedChoice[],
   usage: Usage,
   promptIds: readonly number[] | null,
-): ServerMessage {
+): AnswerMessage {
   const inOrder = choices.toSorted((a, b) => a.index - b.index);
   const ids = promptIds === null ? {} : { prompt_token_ids: promptIds };
-  return { type: "done", id, choices: inOrder, usage: toWireUsage(usage), ...ids };
+  return { type: "done", choices: inOrder, usage: toWireUsage(usage), ...ids };
+}
+
+/** @param seq its number, for a request that can be taken up again. */
+export function addressTo(id: string, message: AnswerMessage, seq?: number): ServerMessage {
+  // the type and the id first: people read these
+  const { type, ...content } = message;
+  return { type, id, ...(seq !== undefined && { seq }), ...content } as ServerMessage;
 }
 
 /** A failure of one request, or of the message itself when `id` is null. */
@@ -162,8 +191,8 @@ function readPrompt(wire: GenerateWire, info: ModelInfo): Prompt {
 }
 
 function unknownType(type: unknown): TroupeError {
-  const near = typeof type === "string" ? nearestName(type, ["generate", "cancel"]) : undefined;
+  const near = typeof type === "string" ? nearestName(type, ["generate", "cancel", "resume"]) : undefined;
   const hint = near === undefined ? "" : ` Did you mean "${near}"?`;
-  const message = `A message is an object whose "type" is "generate" or "cancel" (got ${JSON.stringify(type) ?? "none"}).${hint}`;
+  const message = `A message is an object whose "type" is "generate", "cancel" or "resume" (got ${JSON.stringify(type) ?? "none"}).${hint}`;
   return new TroupeError("invalid_request", message, { details: { param: "type" } });
 }

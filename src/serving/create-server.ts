@@ -9,11 +9,17 @@ import { readApiKeys } from "./api-keys.ts";
 import { ConnectionLimits } from "./connection-limits.ts";
 import { createHttpServer } from "./http-server.ts";
 import type { Logger } from "./logger.ts";
+import { KeptStreams } from "./kept-streams.ts";
 import { Metrics } from "./metrics.ts";
 import { OriginPolicy } from "./origin-policy.ts";
+import { ResponseService } from "./responses/response-service.ts";
+import { ResponseSession } from "./responses/response-session.ts";
 import { createRoutes } from "./routes/index.ts";
+import { RESPONSES_PATH } from "./routes/responses.ts";
+import { STREAM_PATH } from "./routes/stream.ts";
 import type { ServingContext } from "./serving-context.ts";
 import { readTlsFiles } from "./tls-files.ts";
+import { StreamSession } from "./stream-session.ts";
 import { WebSocketEndpoint } from "./websocket.ts";
 
 /** What a server is made of. */
@@ -63,8 +69,12 @@ export function createServer(options: CreateServerOptions): TroupeServer {
   const access = new Access(readApiKeys(config), origins);
   const limits = new ConnectionLimits(config);
   const work = new ActiveWork(clock, config.maxRequestsPerClient);
+  const windowMs = config.resumeWindowMs;
   const context: ServingContext = {
     engine,
+    limits: config,
+    eventStreams: new KeptStreams({ clock, windowMs }),
+    messageStreams: new KeptStreams({ clock, windowMs }),
     metrics: new Metrics({ engine, clock, connections: limits }),
     logger,
     clock,
@@ -73,11 +83,15 @@ export function createServer(options: CreateServerOptions): TroupeServer {
     newId: options.newId ?? (() => randomUUID().replaceAll("-", "")),
     unixSeconds: options.unixSeconds ?? (() => Math.floor(Date.now() / 1000)),
   };
-  const sockets = new WebSocketEndpoint(context, config, access);
+  const responses = new ResponseService(context);
+  const sockets = new WebSocketEndpoint(context, access, {
+    [STREAM_PATH]: (channel) => new StreamSession(context, config, channel),
+    [RESPONSES_PATH]: (channel) => new ResponseSession(context, responses, channel),
+  });
   const http = createHttpServer({
     context,
     config,
-    routes: createRoutes(context),
+    routes: createRoutes(context, responses),
     access,
     origins,
     limits,

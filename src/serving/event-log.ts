@@ -1,13 +1,13 @@
 /**
- * The numbered events of one stream, kept for readers that lost their connection. Bounded: at least the newest half of
- * what was sent stays, the rest of the room is for what waits to be sent. Knows nothing of time, readers or formats.
+ * The numbered events of one stream, kept for readers that lost their connection. Bounded: the newest half of the room is
+ * never taken from what was sent, the rest is for what waits to be sent. Knows nothing of time, readers or formats.
  *
  *     first                sent               next
  *       | sent, kept in case | waits for a reader |
  *
- * An event is never dropped before it was sent: the producer has to wait while the log is full.
+ * An event is never dropped before it was sent: the producer has to wait while the log is full. What it appends all the
+ * same makes the log grow.
  */
-import { invariant } from "../errors/troupe-error.ts";
 
 /**
  * @example
@@ -20,11 +20,11 @@ import { invariant } from "../errors/troupe-error.ts";
  */
 export class EventLog<T> {
   readonly #maxEvents: number;
-  /** A ring: event n lies at n % maxEvents once it has grown that long. */
-  readonly #events: T[] = [];
+  /** Event n lies at n - offset; what lies before `first` is dropped in one go. */
+  #events: T[] = [];
+  #offset = 0;
   #first = 0;
   #sent = 0;
-  #next = 0;
 
   /** @param maxEvents kept at most; at least 2. */
   constructor(maxEvents: number) {
@@ -43,33 +43,39 @@ export class EventLog<T> {
 
   /** Number that the next event will have. */
   get next(): number {
-    return this.#next;
+    return this.#offset + this.#events.length;
   }
 
   /** True while another event has no room that could be made without losing one. */
   get isFull(): boolean {
-    return this.#isAtLimit && this.#sent - this.#first <= this.#maxEvents / 2;
+    return this.#isAtLimit && !this.#canDrop;
   }
 
   /** @returns the event's number. */
   append(event: T): number {
-    invariant(!this.isFull, "an event came although the log is full");
-    if (this.#isAtLimit) this.#first++;
-    this.#events[this.#next % this.#maxEvents] = event;
-    return this.#next++;
+    while (this.#isAtLimit && this.#canDrop) this.#first++;
+    if (this.#first - this.#offset > this.#maxEvents) {
+      this.#events = this.#events.slice(this.#first - this.#offset);
+      this.#offset = this.#first;
+    }
+    return this.#offset + this.#events.push(event) - 1;
   }
 
   /** Undefined when the event has not come yet or is no longer kept. */
   at(number: number): T | undefined {
-    return number >= this.#first && number < this.#next ? this.#events[number % this.#maxEvents] : undefined;
+    return number < this.#first ? undefined : this.#events[number - this.#offset];
   }
 
   /** A reader has taken everything before `number`. Going back has no effect. */
   markSent(number: number): void {
-    this.#sent = Math.max(this.#sent, Math.min(number, this.#next));
+    this.#sent = Math.max(this.#sent, Math.min(number, this.next));
   }
 
   get #isAtLimit(): boolean {
-    return this.#next - this.#first >= this.#maxEvents;
+    return this.next - this.#first >= this.#maxEvents;
+  }
+
+  get #canDrop(): boolean {
+    return this.#sent - this.#first > this.#maxEvents / 2;
   }
 }

@@ -1,4 +1,5 @@
 /** HTTP as the routes see it: plain requests in, plain replies out. The framework stays in its adapter. */
+import type { TroupeError } from "../errors/troupe-error.ts";
 
 /** A request whose body has been read. */
 export interface HttpRequest {
@@ -8,6 +9,12 @@ export interface HttpRequest {
   readonly body: unknown;
   /** What stands in place of the route's `*`. */
   readonly rest: string;
+  /** What stands in place of the route's `:id`. */
+  readonly pathId: string;
+  /** What stands after the `?`; a key that is there twice has a list. */
+  readonly query: Readonly<Record<string, unknown>>;
+  /** The last event of a stream that the client had when it lost its connection. */
+  readonly lastEventId: string | null;
   /** Aborted when the client goes away, or when the server stops and the drain deadline has passed. */
   readonly signal: AbortSignal;
 }
@@ -17,12 +24,17 @@ export type HttpReply =
   | { readonly kind: "json"; readonly status?: number; readonly body: object }
   | { readonly kind: "text"; readonly contentType: string; readonly body: string }
   /** Server-sent events, each frame complete. */
-  | { readonly kind: "events"; readonly frames: AsyncIterable<string> };
+  | {
+      readonly kind: "events";
+      readonly frames: AsyncIterable<string>;
+      /** How the format shows a failure in the middle of a stream. */
+      readonly toErrorFrame?: (error: TroupeError) => string;
+    };
 
 /** One route. */
 export interface Route {
-  readonly method: "GET" | "POST";
-  /** A path; a `*` at the end takes the rest. */
+  readonly method: "GET" | "POST" | "DELETE";
+  /** A path; `:id` takes one segment, a `*` at the end takes the rest. */
   readonly path: string;
   /** Refused while the server stops, and waited for. */
   readonly isWork: boolean;

@@ -14,7 +14,7 @@ import { endBadConnection } from "./bad-connection.ts";
 import { toClientError } from "./client-error.ts";
 import type { ConnectionLimits } from "./connection-limits.ts";
 import { errorHeaders, unknownRoute } from "./http-errors.ts";
-import type { HttpReply, Route } from "./http-exchange.ts";
+import type { HttpReply, HttpRequest, Route } from "./http-exchange.ts";
 import { toListenError } from "./listen-error.ts";
 import { createNodeServer } from "./node-server.ts";
 import type { OriginPolicy } from "./origin-policy.ts";
@@ -153,9 +153,8 @@ async function serve(
       abort.abort(new TroupeError("cancelled", "The client went away before the response was complete."));
     finish?.();
   });
-  const { "*": rest = "" } = request.params as { readonly "*"?: string };
   try {
-    const answer = await route.handle({ id: request.id, body: request.body, rest, signal: abort.signal });
+    const answer = await route.handle(toHttpRequest(request, abort.signal));
     if (answer.kind !== "events") return sendReply(reply, answer);
     reply.hijack();
     copyHeaders(reply);
@@ -163,11 +162,29 @@ async function serve(
       maxBufferedBytes: config.maxBufferedBytes,
       signal: abort.signal,
       explain: (thrown) => toClientError(context.logger, thrown, request.id),
+      ...(answer.toErrorFrame !== undefined && { toErrorFrame: answer.toErrorFrame }),
     });
     return reply;
   } catch (thrown) {
     return sendError(context, abort.signal.aborted ? abort.signal.reason : thrown, request, reply);
   }
+}
+
+function toHttpRequest(request: FastifyRequest, signal: AbortSignal): HttpRequest {
+  const { "*": rest = "", id: pathId = "" } = request.params as {
+    readonly "*"?: string;
+    readonly id?: string;
+  };
+  const { "last-event-id": lastEventId } = request.headers;
+  return {
+    id: request.id,
+    body: request.body,
+    rest,
+    pathId,
+    query: request.query as Readonly<Record<string, unknown>>,
+    lastEventId: typeof lastEventId === "string" && lastEventId !== "" ? lastEventId : null,
+    signal,
+  };
 }
 
 function sendReply(reply: FastifyReply, answer: Exclude<HttpReply, { kind: "events" }>): FastifyReply {

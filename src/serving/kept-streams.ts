@@ -1,7 +1,8 @@
 /** Streams by name, so that a client that comes back finds its own; each is forgotten a while after its end. */
 import type { Clock } from "../core/clock.ts";
 import { TroupeError } from "../errors/troupe-error.ts";
-import type { LiveStream, NumberedEvent } from "./live-stream.ts";
+import type { NumberedEvent } from "./live-stream.ts";
+import type { OpenStream } from "./open-stream.ts";
 
 /** Ended streams that are kept at most; the oldest goes first. */
 export const MAX_ENDED_STREAMS = 1024;
@@ -10,7 +11,7 @@ export const MAX_ENDED_STREAMS = 1024;
 export class KeptStreams<T> {
   readonly #clock: Clock;
   readonly #windowMs: number;
-  readonly #streams = new Map<string, LiveStream<T>>();
+  readonly #streams = new Map<string, OpenStream<T>>();
   /** Names of ended streams, oldest first. */
   readonly #ended = new Set<string>();
 
@@ -26,13 +27,14 @@ export class KeptStreams<T> {
   }
 
   /** @param id unique and not to be guessed: whoever knows it may read the stream. */
-  add(id: string, stream: LiveStream<T>): void {
-    this.#streams.set(id, stream);
-    void stream.ended.then(() => this.#onEnded(id));
+  add(id: string, open: OpenStream<T>): void {
+    this.#streams.set(id, open);
+    void open.stream.ended.then(() => this.#onEnded(id));
   }
 
-  get(id: string): LiveStream<T> | undefined {
-    return this.#streams.get(id);
+  /** Ends stream `id` with an error for its readers; no effect when it has ended. */
+  cancel(id: string, reason: TroupeError): void {
+    this.#streams.get(id)?.cancel(reason);
   }
 
   /** Forgets a stream; whoever reads it reads on. */
@@ -47,9 +49,10 @@ export class KeptStreams<T> {
    * @throws TroupeError `not_found` for a stream that never was or is forgotten, and what {@link LiveStream.read} throws.
    */
   read(id: string, from: number, signal: AbortSignal): AsyncGenerator<NumberedEvent<T>> {
-    const stream = this.#streams.get(id);
-    if (stream !== undefined) return stream.read(from, signal);
-    const message = `There is no stream ${JSON.stringify(id.slice(0, 200))}. A stream can be taken up again until ${this.#windowMs} ms after its connection was lost (server.resumeWindowMs).`;
+    const open = this.#streams.get(id);
+    if (open !== undefined) return open.stream.read(from, signal);
+    const name = JSON.stringify(id.slice(0, 200));
+    const message = `There is no stream ${name}. A stream can be taken up again until ${this.#windowMs} ms after its connection was lost (server.resumeWindowMs), and its events are kept that long after its end.`;
     throw new TroupeError("not_found", message);
   }
 

@@ -36,6 +36,7 @@ export class LiveStream<T> {
   readonly #log: EventLog<T>;
   #numReaders = 0;
   #isAwaited: boolean;
+  #isReleased = false;
   #outcome: { readonly failure: unknown } | "ended" | null = null;
   #window: Timer | null = null;
   /** Resolved at every change: an event, room, the end. */
@@ -51,6 +52,12 @@ export class LiveStream<T> {
   /** Events so far, kept or not. */
   get numEvents(): number {
     return this.#log.next;
+  }
+
+  /** The source is about to end and need not wait for room any more. */
+  release(): void {
+    this.#isReleased = true;
+    this.#changed();
   }
 
   /**
@@ -99,7 +106,7 @@ export class LiveStream<T> {
   async #pump(): Promise<void> {
     try {
       for await (const event of this.#options.source) {
-        while (this.#log.isFull) await this.#room();
+        while (this.#log.isFull && !this.#isReleased) await this.#room();
         this.#log.append(event);
         this.#changed();
       }

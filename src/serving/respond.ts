@@ -1,17 +1,21 @@
 /** From admitted prompts to a reply: the same events become one JSON body or a stream of server-sent events. */
 import type { GenerateRequest, Usage } from "../protocol/engine.ts";
 import type { Responder } from "../protocol/openai/responder.ts";
+import type { StreamOptions } from "../protocol/openai/stream-options.ts";
 import { sumUsage } from "../protocol/openai/usage.ts";
+import { readEventId, toEventId } from "./event-ids.ts";
 import { collectGeneration, type Generation, startGeneration } from "./generation.ts";
 import type { HttpReply } from "./http-exchange.ts";
+import { openStream } from "./open-stream.ts";
 import type { ServingContext } from "./serving-context.ts";
-import { SSE_DONE, toSseFrame } from "./sse-writer.ts";
+import { SSE_DONE, toDataFrame } from "./sse-writer.ts";
 
 /** A request ready to run. */
 export interface PreparedResponse {
+  readonly id: string;
   readonly requests: readonly GenerateRequest[];
   readonly responder: Responder;
-  readonly isStreamed: boolean;
+  readonly stream: StreamOptions;
 }
 
 /**
@@ -21,22 +25,76 @@ export interface PreparedResponse {
  */
 export async function respond(
   context: ServingContext,
-  { requests, responder, isStreamed }: PreparedResponse,
+  prepared: PreparedResponse,
   signal: AbortSignal,
 ): Promise<HttpReply> {
+  const { requests, responder, stream } = prepared;
+  if (stream.isResumable) return await respondResumably(context, prepared, signal);
   const generation = await startGeneration(context, requests, signal);
-  if (isStreamed) return { kind: "events", frames: toFrames(generation, responder) };
+  if (stream.isStreamed) return { kind: "events", frames: toFrames(toData(generation, responder)) };
   return { kind: "json", body: responder.whole(await collectGeneration(generation)) };
 }
 
-async function* toFrames(generation: Generation, responder: Responder): AsyncGenerator<string> {
+/**
+ * Takes up a stream after the event that a client had last.
+ *
+ * @throws TroupeError `invalid_request` for an id that is none of ours, `not_found` for a stream that is forgotten.
+ */
+export function resume(context: ServingContext, lastEventId: string, signal: AbortSignal): HttpReply {
+  const { streamId, from } = readEventId(lastEventId);
+  return { kind: "events", frames: toKeptFrames(context, streamId, from, signal) };
+}
+
+async function respondResumably(
+  context: ServingContext,
+  { id, requests, responder }: PreparedResponse,
+  signal: AbortSignal,
+): Promise<HttpReply> {
+  const { clock, work, limits, eventStreams } = context;
+  const open = await openStream({
+    clock,
+    work,
+    begin: async (abort) => toData(await startGeneration(context, requests, abort), responder),
+    maxEvents: limits.maxStreamEvents,
+    windowMs: limits.resumeWindowMs,
+    isAwaited: true,
+    endsWithReaders: true,
+    signal,
+  });
+  eventStreams.add(id, open);
+  return { kind: "events", frames: toKeptFrames(context, id, 0, signal) };
+}
+
+function toKeptFrames(
+  { eventStreams }: ServingContext,
+  streamId: string,
+  from: number,
+  signal: AbortSignal,
+): AsyncIterable<string> {
+  const events = eventStreams.read(streamId, from, signal);
+  return (async function* () {
+    for await (const { number, event } of events)
+      yield toDataFrame(event, { id: toEventId(streamId, number) });
+  })();
+}
+
+async function* toFrames(data: AsyncIterable<string>): AsyncGenerator<string> {
+  for await (const item of data) yield toDataFrame(item);
+}
+
+/** The data of each event. */
+async function* toData(generation: Generation, responder: Responder): AsyncGenerator<string> {
   const usages: Usage[] = [];
-  yield* responder.opening(generation.prompts).map(toSseFrame);
+  yield* responder.opening(generation.prompts).map(toJson);
   for await (const { promptIndex, event } of generation.events) {
     if (event.kind === "done") usages.push(event.usage);
     if (event.kind !== "delta" && event.kind !== "finish") continue;
-    for (const chunk of responder.step(promptIndex, event)) yield toSseFrame(chunk);
+    for (const chunk of responder.step(promptIndex, event)) yield toJson(chunk);
   }
-  yield* responder.closing(sumUsage(usages)).map(toSseFrame);
+  yield* responder.closing(sumUsage(usages)).map(toJson);
   yield SSE_DONE;
+}
+
+function toJson(chunk: object): string {
+  return JSON.stringify(chunk);
 }

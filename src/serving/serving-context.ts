@@ -1,11 +1,14 @@
 /** What every route and every socket works with. */
+import type { ServerConfig } from "../config/config.ts";
 import type { Clock } from "../core/clock.ts";
 import type { Engine } from "../protocol/engine.ts";
 import { resolveModelName } from "../protocol/openai/models.ts";
 import type { SamplingFields } from "../protocol/openai/sampling-fields.ts";
+import type { AnswerMessage } from "../protocol/stream-messages.ts";
 import { createSamplingParams } from "../sampling/create-sampling-params.ts";
 import type { SamplingParams } from "../sampling/sampling-params.ts";
 import type { ActiveWork } from "./active-work.ts";
+import type { KeptStreams } from "./kept-streams.ts";
 import type { Logger } from "./logger.ts";
 import type { Metrics } from "./metrics.ts";
 
@@ -16,6 +19,11 @@ export interface ServingContext {
   readonly logger: Logger;
   readonly clock: Clock;
   readonly work: ActiveWork;
+  readonly limits: ServerConfig;
+  /** Streams of server-sent events that can be taken up again: the data of each event. */
+  readonly eventStreams: KeptStreams<string>;
+  /** The same of `/v1/stream`. */
+  readonly messageStreams: KeptStreams<AnswerMessage>;
   /** Of this server. */
   readonly version: string;
   /** Unique names for requests. */

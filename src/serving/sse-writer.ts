@@ -11,13 +11,26 @@ const HEADERS = {
   "x-accel-buffering": "no",
 } as const;
 
-/** One JSON object as an event. */
-export function toSseFrame(chunk: object): string {
-  return `data: ${JSON.stringify(chunk)}\n\n`;
+/** What an event says beside its data. */
+export interface SseFields {
+  readonly event?: string;
+  readonly id?: string;
 }
 
-/** The event that ends every stream that did not fail. */
-export const SSE_DONE = "data: [DONE]\n\n";
+/** One JSON object as an event. */
+export function toSseFrame(chunk: object, fields: SseFields = {}): string {
+  return toDataFrame(JSON.stringify(chunk), fields);
+}
+
+/** One line of text as an event. */
+export function toDataFrame(data: string, { event, id }: SseFields = {}): string {
+  const name = event === undefined ? "" : `event: ${event}\n`;
+  const place = id === undefined ? "" : `id: ${id}\n`;
+  return `${name}${place}data: ${data}\n\n`;
+}
+
+/** The data of the event that ends every stream that did not fail. */
+export const SSE_DONE = "[DONE]";
 
 /** What {@link writeSse} needs beside the frames. */
 export interface SseOptions {
@@ -27,6 +40,8 @@ export interface SseOptions {
   readonly signal: AbortSignal;
   /** What a thrown value means to the client. */
   readonly explain: (thrown: unknown) => TroupeError;
+  /** The last event of a stream that failed; by default `{"error": ...}`. */
+  readonly toErrorFrame?: (error: TroupeError) => string;
 }
 
 /**
@@ -55,11 +70,16 @@ export async function writeSse(
   } catch (thrown) {
     if (response.destroyed) return;
     const error = options.explain(options.signal.aborted ? options.signal.reason : thrown);
-    response.write(toSseFrame({ error: toErrorObject(error) }));
+    const { toErrorFrame = errorFrame } = options;
+    response.write(toErrorFrame(error));
   } finally {
     options.signal.removeEventListener("abort", unblock);
     response.end();
   }
+}
+
+function errorFrame(error: TroupeError): string {
+  return toSseFrame({ error: toErrorObject(error) });
 }
 
 async function send(response: ServerResponse, buffer: OutboundBuffer, frame: string): Promise<void> {

@@ -6,31 +6,22 @@ import { TroupeError, toTroupeError } from "../errors/troupe-error.ts";
 import type { GenerateRequest, Usage } from "../protocol/engine.ts";
 import { wireName } from "../protocol/openai/sampling-fields.ts";
 import {
+  type AnswerMessage,
+  addressTo,
   type ClientMessage,
-  decodeFrame,
   type FinishedChoice,
   idOf,
   readClientMessage,
-  type ServerMessage,
   toDoneMessage,
   toErrorMessage,
   toTokenMessage,
 } from "../protocol/stream-messages.ts";
 import { toClientError } from "./client-error.ts";
-import { startGeneration } from "./generation.ts";
-import { OutboundBuffer } from "./outbound-buffer.ts";
+import { type Generation, startGeneration } from "./generation.ts";
+import type { NumberedEvent } from "./live-stream.ts";
+import { openStream } from "./open-stream.ts";
 import { checkModel, type ServingContext, toSamplingParams } from "./serving-context.ts";
-
-/** What a session needs of its socket. */
-export interface StreamChannel {
-  /** Who is connected, for limits by client. */
-  readonly client: string;
-  /** Calls `onFlushed` when the bytes have left, or never will. */
-  send(bytes: Buffer, onFlushed: () => void): void;
-  /** Stops and starts reading what the client sends. */
-  pauseReading(): void;
-  resumeReading(): void;
-}
+import { type SocketChannel, SocketPort, type SocketSession } from "./socket-session.ts";
 
 /** Limits of one socket. */
 export interface StreamLimits {
@@ -39,62 +30,87 @@ export interface StreamLimits {
 }
 
 type GenerateMessage = ClientMessage & { type: "generate" };
+type ResumeMessage = ClientMessage & { type: "resume" };
+
+/** A request that is being answered on this socket. */
+interface Live {
+  /** Ends the answering here. */
+  readonly controller: AbortController;
+  /** Its name when it can be taken up again. */
+  stream: string | null;
+}
 
 /** @see docs/websocket.md */
-export class StreamSession {
+export class StreamSession implements SocketSession {
   readonly #context: ServingContext;
   readonly #limits: StreamLimits;
-  readonly #channel: StreamChannel;
-  readonly #outbound: OutboundBuffer;
-  readonly #live = new Map<string, AbortController>();
-  #numComplaints = 0;
-  #isClosed = false;
+  readonly #client: string;
+  readonly #port: SocketPort;
+  readonly #live = new Map<string, Live>();
 
-  constructor(context: ServingContext, limits: StreamLimits, channel: StreamChannel) {
+  constructor(context: ServingContext, limits: StreamLimits, channel: SocketChannel) {
     this.#context = context;
     this.#limits = limits;
-    this.#channel = channel;
-    this.#outbound = new OutboundBuffer(limits.maxBufferedBytes);
+    this.#client = channel.client;
+    this.#port = new SocketPort(channel, limits.maxBufferedBytes);
   }
 
-  /** True while nothing runs. */
   get isIdle(): boolean {
     return this.#live.size === 0;
   }
 
-  /** A text frame came. */
   receive(text: string): void {
-    let id: string | null = null;
-    try {
-      const decoded = decodeFrame(text);
-      id = idOf(decoded);
+    const handle = (decoded: unknown): void => {
       const message = readClientMessage(decoded, this.#context.engine.info);
-      if (message.type === "generate") this.#begin(message);
-      // An unknown id is no error: the cancel may have crossed the request's end.
-      else this.#live.get(message.id)?.abort(new TroupeError("cancelled", "Cancelled by the client."));
-    } catch (thrown) {
-      void this.#complain(id, thrown);
-    }
+      if (message.type === "generate") this.#generate(message);
+      else if (message.type === "resume") this.#resume(message);
+      else this.#cancel(message.id);
+    };
+    this.#port.receive(text, handle, (thrown, message) => this.#explain(idOf(message), thrown));
   }
 
-  /** A binary frame came. */
   receiveBinary(): void {
-    void this.#complain(
-      null,
-      new TroupeError("invalid_json", "Messages are JSON in text frames (got a binary frame)."),
-    );
+    this.#port.receiveBinary((thrown) => this.#explain(null, thrown));
   }
 
-  /** The socket is gone: cancels everything that runs on it. */
+  /** Cancels everything that runs on this socket, except what can be taken up again. */
   close(): void {
-    this.#isClosed = true;
-    this.#outbound.close();
+    this.#port.close();
     const reason = new TroupeError("cancelled", "The WebSocket was closed.");
-    for (const controller of this.#live.values()) controller.abort(reason);
+    for (const { controller } of this.#live.values()) controller.abort(reason);
   }
 
-  #begin(message: GenerateMessage): void {
+  #generate(message: GenerateMessage): void {
     const { id } = message;
+    this.#checkRoom(id);
+    checkModel(this.#context, message.model);
+    const params = toSamplingParams(this.#context, message.fields, wireName);
+    const request = { requestId: `stream-${this.#context.newId()}`, prompt: message.prompt, params };
+    if (message.isResumable) {
+      const live = this.#begin(id, request.requestId, (signal) =>
+        this.#openResumable(message, request, signal),
+      );
+      live.stream = request.requestId;
+    } else this.#begin(id, request.requestId, (signal) => this.#answer(message, request, signal));
+  }
+
+  #resume({ id, stream, from }: ResumeMessage): void {
+    this.#checkRoom(id);
+    const live = this.#begin(id, stream, async (signal) => {
+      return numbered(id, this.#context.messageStreams.read(stream, from, signal));
+    });
+    live.stream = stream;
+  }
+
+  #cancel(id: string): void {
+    const reason = new TroupeError("cancelled", "Cancelled by the client.");
+    const live = this.#live.get(id);
+    // An unknown id is no error: the cancel may have crossed the request's end.
+    if (live?.stream != null) this.#context.messageStreams.cancel(live.stream, reason);
+    live?.controller.abort(reason);
+  }
+
+  #checkRoom(id: string): void {
     const { maxRequestsPerSocket } = this.#limits;
     if (this.#live.has(id)) {
       const text = `A request with the id ${JSON.stringify(id)} is running on this socket. It goes on; choose another id.`;
@@ -104,70 +120,103 @@ export class StreamSession {
       const text = `This socket has ${maxRequestsPerSocket} requests in flight, its limit. Wait for one to end.`;
       throw new TroupeError("queue_full", text);
     }
-    checkModel(this.#context, message.model);
-    const params = toSamplingParams(this.#context, message.fields, wireName);
-    const requestId = `stream-${this.#context.newId()}`;
-    const controller = new AbortController();
-    const finish = this.#context.work.add((reason) => controller.abort(reason), this.#channel.client);
-    this.#live.set(id, controller);
-    const request = { requestId, prompt: message.prompt, params };
-    void this.#run(message, request, controller.signal).finally(finish);
   }
 
-  async #run(message: GenerateMessage, request: GenerateRequest, signal: AbortSignal): Promise<void> {
-    const { id } = message;
+  #begin(id: string, requestId: string, open: (signal: AbortSignal) => Promise<AsyncIterable<object>>): Live {
+    const controller = new AbortController();
+    const finish = this.#context.work.add((reason) => controller.abort(reason), this.#client);
+    const live: Live = { controller, stream: null };
+    this.#live.set(id, live);
+    void this.#run(id, requestId, open, controller.signal).finally(finish);
+    return live;
+  }
+
+  async #run(
+    id: string,
+    requestId: string,
+    open: (signal: AbortSignal) => Promise<AsyncIterable<object>>,
+    signal: AbortSignal,
+  ): Promise<void> {
     try {
-      const done = await this.#stream(message, request, signal);
-      // Free before the client can read it, so that it may use the id again at once.
-      this.#live.delete(id);
-      await this.#send(done);
+      for await (const message of await open(signal)) {
+        // Free before the client can read it, so that it may use the id again at once.
+        if ("type" in message && message.type === "done") this.#live.delete(id);
+        await this.#port.send(message);
+        signal.throwIfAborted();
+      }
+      if (!this.#live.delete(id)) return;
+      const text = "Nothing is left to send: the request has ended, and its last message was sent before.";
+      await this.#port.send(toErrorMessage(id, new TroupeError("invalid_request", text)));
     } catch (thrown) {
       this.#live.delete(id);
-      const error = toClientError(
-        this.#context.logger,
-        signal.aborted ? signal.reason : thrown,
-        request.requestId ?? id,
-      );
-      await this.#send(toErrorMessage(id, error));
+      const reason = signal.aborted ? signal.reason : thrown;
+      await this.#port.send(toErrorMessage(id, toClientError(this.#context.logger, reason, requestId)));
     }
   }
 
-  async #stream(
+  async #answer(
     message: GenerateMessage,
     request: GenerateRequest,
     signal: AbortSignal,
-  ): Promise<ServerMessage> {
-    const { id, withTokenIds } = message;
+  ): Promise<AsyncIterable<object>> {
     const generation = await startGeneration(this.#context, [request], signal);
-    const choices: FinishedChoice[] = [];
-    let usage: Usage = { numPromptTokens: 0, numOutputTokens: 0, numCachedTokens: 0 };
-    for await (const { event } of generation.events) {
-      if (event.kind === "done") usage = event.usage;
-      if (event.kind === "finish")
-        choices.push({
-          index: event.index,
-          finish_reason: event.finishReason,
-          stop_reason: event.stopReason,
-        });
-      const token = event.kind === "delta" ? toTokenMessage(id, event, withTokenIds) : undefined;
-      if (token !== undefined) await this.#send(token);
-      signal.throwIfAborted();
+    return addressed(message.id, toMessages(generation, message.withTokenIds));
+  }
+
+  async #openResumable(
+    message: GenerateMessage,
+    request: GenerateRequest & { readonly requestId: string },
+    signal: AbortSignal,
+  ): Promise<AsyncIterable<object>> {
+    const { clock, work, limits, messageStreams } = this.#context;
+    const { requestId: stream } = request;
+    const open = await openStream({
+      clock,
+      work,
+      begin: async (abort) =>
+        toMessages(await startGeneration(this.#context, [request], abort), message.withTokenIds),
+      maxEvents: limits.maxStreamEvents,
+      windowMs: limits.resumeWindowMs,
+      isAwaited: true,
+      endsWithReaders: true,
+      signal,
+    });
+    messageStreams.add(stream, open);
+    const messages = numbered(message.id, messageStreams.read(stream, 0, signal));
+    return (async function* () {
+      yield { type: "started", id: message.id, stream };
+      yield* messages;
+    })();
+  }
+
+  #explain(id: string | null, thrown: unknown): object {
+    return toErrorMessage(id, toClientError(this.#context.logger, toTroupeError(thrown), id ?? "none"));
+  }
+}
+
+async function* addressed(id: string, messages: AsyncIterable<AnswerMessage>): AsyncGenerator<object> {
+  for await (const message of messages) yield addressTo(id, message);
+}
+
+async function* numbered(
+  id: string,
+  messages: AsyncIterable<NumberedEvent<AnswerMessage>>,
+): AsyncGenerator<object> {
+  for await (const { number, event } of messages) yield addressTo(id, event, number);
+}
+
+/** Everything that is said about one answered request. */
+async function* toMessages(generation: Generation, withTokenIds: boolean): AsyncGenerator<AnswerMessage> {
+  const choices: FinishedChoice[] = [];
+  let usage: Usage = { numPromptTokens: 0, numOutputTokens: 0, numCachedTokens: 0 };
+  for await (const { event } of generation.events) {
+    if (event.kind === "done") usage = event.usage;
+    if (event.kind === "finish") {
+      const { index, finishReason, stopReason } = event;
+      choices.push({ index, finish_reason: finishReason, stop_reason: stopReason });
     }
-    return toDoneMessage(id, choices, usage, withTokenIds ? (generation.prompts[0]?.promptIds ?? []) : null);
+    const token = event.kind === "delta" ? toTokenMessage(event, withTokenIds) : undefined;
+    if (token !== undefined) yield token;
   }
-
-  /** A client that sends nonsense faster than it reads the answers is not read until it has caught up. */
-  async #complain(id: string | null, thrown: unknown): Promise<void> {
-    const error = toClientError(this.#context.logger, toTroupeError(thrown), id ?? "none");
-    if (this.#outbound.isFull) this.#channel.pauseReading();
-    this.#numComplaints++;
-    await this.#send(toErrorMessage(id, error));
-    if (--this.#numComplaints === 0 && !this.#isClosed) this.#channel.resumeReading();
-  }
-
-  async #send(message: ServerMessage): Promise<void> {
-    const bytes = Buffer.from(JSON.stringify(message));
-    await this.#outbound.reserve(bytes.length);
-    if (!this.#isClosed) this.#channel.send(bytes, () => this.#outbound.release(bytes.length));
-  }
+  yield toDoneMessage(choices, usage, withTokenIds ? (generation.prompts[0]?.promptIds ?? []) : null);
 }

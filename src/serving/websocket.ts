@@ -2,14 +2,12 @@
 import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
 import { type WebSocket, WebSocketServer } from "ws";
-import type { ServerConfig } from "../config/config.ts";
 import type { Timer } from "../core/clock.ts";
 import { TroupeError, toTroupeError } from "../errors/troupe-error.ts";
 import { type Access, KEY_PROTOCOL_PREFIX } from "./access.ts";
 import { toRawResponse } from "./bad-connection.ts";
-import { STREAM_PATH } from "./routes/stream.ts";
 import type { ServingContext } from "./serving-context.ts";
-import { StreamSession } from "./stream-session.ts";
+import type { OpenSession, SocketSession } from "./socket-session.ts";
 
 /** How long a peer may take to answer the closing handshake. */
 const CLOSE_GRACE_MS = 1_000;
@@ -17,7 +15,7 @@ const GOING_AWAY = 1001;
 
 /** What is known of an open socket. */
 interface Peer {
-  readonly session: StreamSession;
+  readonly session: SocketSession;
   /** Showed life since the last ping. */
   isAlive: boolean;
   /** When something was last sent or received, or still running, pings apart. */
@@ -27,20 +25,22 @@ interface Peer {
 /** All WebSockets of one server. */
 export class WebSocketEndpoint {
   readonly #context: ServingContext;
-  readonly #config: ServerConfig;
+  readonly #protocols: Readonly<Record<string, OpenSession>>;
   readonly #server: WebSocketServer;
   readonly #access: Access;
   readonly #peers = new Map<WebSocket, Peer>();
   #pingTimer: Timer | null = null;
 
-  constructor(context: ServingContext, config: ServerConfig, access: Access) {
+  /** @param protocols what is spoken at each path. */
+  constructor(context: ServingContext, access: Access, protocols: Readonly<Record<string, OpenSession>>) {
+    const { limits } = context;
     this.#context = context;
     this.#access = access;
-    this.#config = config;
+    this.#protocols = protocols;
     this.#server = new WebSocketServer({
       noServer: true,
       clientTracking: false,
-      maxPayload: config.maxMessageBytes,
+      maxPayload: limits.maxMessageBytes,
       perMessageDeflate: false,
       // Browsers close a socket whose server chose none of the protocols offered; a key is not to be sent back.
       handleProtocols: (offered) =>
@@ -55,7 +55,7 @@ export class WebSocketEndpoint {
   /** True for requests that {@link upgrade} takes; everything else stays HTTP. */
   isUpgrade(request: IncomingMessage): boolean {
     const isWebSocket = request.headers.upgrade?.toLowerCase() === "websocket";
-    return isWebSocket && request.url?.split("?", 1)[0] === STREAM_PATH && !this.#context.work.isClosing;
+    return isWebSocket && this.#protocolOf(request) !== undefined && !this.#context.work.isClosing;
   }
 
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
@@ -63,14 +63,19 @@ export class WebSocketEndpoint {
     const onError = (): void => void socket.destroy();
     socket.on("error", onError);
     try {
-      if (!this.isUpgrade(request))
-        throw new TroupeError("not_found", `Only ${STREAM_PATH} speaks WebSocket.`);
+      const openSession = this.#protocolOf(request);
+      if (openSession === undefined || !this.isUpgrade(request)) {
+        const paths = Object.keys(this.#protocols).join(" and ");
+        throw new TroupeError("not_found", `Only ${paths} speak WebSocket.`);
+      }
       const client = this.#access.enterSocket({
         headers: request.headers,
         address: request.socket.remoteAddress,
       });
       socket.removeListener("error", onError);
-      this.#server.handleUpgrade(request, socket, head, (webSocket) => this.#open(webSocket, client));
+      this.#server.handleUpgrade(request, socket, head, (webSocket) =>
+        this.#open(webSocket, client, openSession),
+      );
     } catch (thrown) {
       const error = toTroupeError(thrown);
       this.#context.logger.info(
@@ -96,14 +101,19 @@ export class WebSocketEndpoint {
     timer.cancel();
   }
 
-  #open(webSocket: WebSocket, client: string): void {
+  #protocolOf(request: IncomingMessage): OpenSession | undefined {
+    const path = request.url?.split("?", 1)[0] ?? "";
+    return Object.hasOwn(this.#protocols, path) ? this.#protocols[path] : undefined;
+  }
+
+  #open(webSocket: WebSocket, client: string, openSession: OpenSession): void {
     const { metrics, logger, clock } = this.#context;
     const socketId = this.#context.newId();
     const beBusy = (): void => {
       peer.isAlive = true;
       peer.lastBusyMs = clock.now();
     };
-    const session = new StreamSession(this.#context, this.#config, {
+    const session = openSession({
       client,
       send: (bytes, onFlushed) =>
         webSocket.send(bytes, { binary: false }, () => {
@@ -137,14 +147,14 @@ export class WebSocketEndpoint {
   }
 
   #schedulePing(): Timer {
-    return this.#context.clock.schedule(this.#config.pingIntervalMs, () => {
+    return this.#context.clock.schedule(this.#context.limits.pingIntervalMs, () => {
       for (const [webSocket, peer] of this.#peers) this.#visit(webSocket, peer);
       this.#pingTimer = this.#peers.size === 0 ? null : this.#schedulePing();
     });
   }
 
   #visit(webSocket: WebSocket, peer: Peer): void {
-    const { socketIdleTimeoutMs } = this.#config;
+    const { socketIdleTimeoutMs } = this.#context.limits;
     if (!peer.isAlive) {
       webSocket.terminate();
       return;

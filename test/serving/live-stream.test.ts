@@ -195,11 +195,13 @@ test("however often a reader leaves and returns, it gets each event exactly once
   );
 });
 
+const named = (stream: LiveStream<number>) => ({ stream, cancel: () => undefined });
+
 test("a kept stream is found until a while after its end", async () => {
   const clock = new ManualClock();
   const kept = new KeptStreams<number>({ clock, windowMs: 100 });
   const { stream } = open(new Source(3));
-  kept.add("a", stream);
+  kept.add("a", named(stream));
   await stream.ended;
   await settle();
   clock.advance(99);
@@ -213,10 +215,10 @@ test("of ended streams only so many are kept, of running ones all", async () => 
   const kept = new KeptStreams<number>({ clock: new ManualClock(), windowMs: 100 });
   const running = new Source(1);
   running.hold();
-  kept.add("running", open(running).stream);
-  for (let n = 0; n <= MAX_ENDED_STREAMS; n++) kept.add(`ended-${n}`, open(new Source(0)).stream);
+  kept.add("running", named(open(running).stream));
+  for (let n = 0; n <= MAX_ENDED_STREAMS; n++) kept.add(`ended-${n}`, named(open(new Source(0)).stream));
   await settle();
   assert.equal(kept.size, MAX_ENDED_STREAMS + 1);
-  assert.equal(kept.get("ended-0"), undefined);
-  assert.notEqual(kept.get("running"), undefined);
+  assert.throws(() => kept.read("ended-0", 0, never), { code: "not_found" });
+  assert.doesNotThrow(() => kept.read("running", 0, never));
 });

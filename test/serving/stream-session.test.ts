@@ -2,10 +2,13 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { systemClock } from "../../src/core/clock.ts";
 import { ActiveWork } from "../../src/serving/active-work.ts";
+import type { AnswerMessage } from "../../src/protocol/stream-messages.ts";
+import { KeptStreams } from "../../src/serving/kept-streams.ts";
 import { createLogger } from "../../src/serving/logger.ts";
 import { Metrics } from "../../src/serving/metrics.ts";
 import { StreamSession } from "../../src/serving/stream-session.ts";
 import { FakeEngine } from "./fake-engine.ts";
+import { CONFIG } from "./test-server.ts";
 
 /** A session on a socket whose bytes leave only when the test says so. */
 function createSession(maxBufferedBytes: number) {
@@ -14,6 +17,9 @@ function createSession(maxBufferedBytes: number) {
   const state = { isReading: true };
   const context = {
     engine,
+    limits: { ...CONFIG, maxBufferedBytes },
+    eventStreams: new KeptStreams<string>({ clock: systemClock, windowMs: 0 }),
+    messageStreams: new KeptStreams<AnswerMessage>({ clock: systemClock, windowMs: 0 }),
     metrics: new Metrics({ engine, clock: systemClock, connections: { numOpen: 0, numRefused: 0 } }),
     logger: createLogger({ level: "silent", format: "json" }),
     clock: systemClock,

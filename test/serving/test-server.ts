@@ -16,6 +16,10 @@ export const CONFIG: ServerConfig = {
   maxMessageBytes: 64 * 1024,
   maxRequestsPerSocket: 16,
   maxBufferedBytes: 64 * 1024,
+  resumeWindowMs: 10_000,
+  maxStreamEvents: 1024,
+  maxStoredResponseBytes: 1024 * 1024,
+  storedResponseTtlMs: 60_000,
 };
 
 export interface TestServer {

@@ -11,6 +11,7 @@ export const streamShape = {
       continuous_usage_stats: z.boolean().nullish(),
       // Padding against traffic analysis: without meaning where nothing pads.
       include_obfuscation: z.boolean().nullish(),
+      resumable: z.boolean().nullish(),
     })
     .nullish(),
 } as const;
@@ -24,6 +25,8 @@ export interface StreamOptions {
   readonly includeUsage: boolean;
   /** vLLM: the counts so far in every chunk. */
   readonly continuousUsage: boolean;
+  /** Events carry ids, and the stream can be taken up again after a lost connection. */
+  readonly isResumable: boolean;
 }
 
 /** @throws TroupeError `invalid_request` for stream_options without stream, as OpenAI does. */
@@ -34,5 +37,10 @@ export function readStreamOptions(wire: z.infer<typeof streamObject>): StreamOpt
     throw new TroupeError("invalid_request", message, { details: { param: "stream_options" } });
   }
   const continuousUsage = wire.stream_options?.continuous_usage_stats ?? false;
-  return { isStreamed, continuousUsage, includeUsage: wire.stream_options?.include_usage ?? continuousUsage };
+  return {
+    isStreamed,
+    continuousUsage,
+    includeUsage: wire.stream_options?.include_usage ?? continuousUsage,
+    isResumable: wire.stream_options?.resumable ?? false,
+  };
 }

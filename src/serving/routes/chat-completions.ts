@@ -2,7 +2,7 @@
 import { readChatRequest } from "../../protocol/openai/chat-request.ts";
 import { ChatResponder } from "../../protocol/openai/chat-response.ts";
 import type { Route } from "../http-exchange.ts";
-import { respond } from "../respond.ts";
+import { respond, resume } from "../respond.ts";
 import { checkModel, type ServingContext, toSamplingParams } from "../serving-context.ts";
 
 /** The answer goes on until the model ends it or the context is full, unless the request says otherwise. */
@@ -11,7 +11,8 @@ export function chatCompletionsRoute(context: ServingContext): Route {
     method: "POST",
     path: "/v1/chat/completions",
     isWork: true,
-    handle({ body, signal }) {
+    handle({ body, lastEventId, signal }) {
+      if (lastEventId !== null) return resume(context, lastEventId, signal);
       const request = readChatRequest(body);
       const model = checkModel(context, request.model);
       const params = toSamplingParams(context, request.fields, request.nameField);
@@ -19,7 +20,7 @@ export function chatCompletionsRoute(context: ServingContext): Route {
       const head = { id, model, created: context.unixSeconds(), n: params.n };
       const responder = new ChatResponder(request, head);
       const requests = [{ requestId: id, prompt: request.prompt, params }];
-      return respond(context, { requests, responder, isStreamed: request.stream.isStreamed }, signal);
+      return respond(context, { id, requests, responder, stream: request.stream }, signal);
     },
   };
 }

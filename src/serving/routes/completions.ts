@@ -3,7 +3,7 @@ import { readCompletionRequest } from "../../protocol/openai/completion-request.
 import { CompletionResponder } from "../../protocol/openai/completion-response.ts";
 import { wireName } from "../../protocol/openai/sampling-fields.ts";
 import type { Route } from "../http-exchange.ts";
-import { respond } from "../respond.ts";
+import { respond, resume } from "../respond.ts";
 import { checkModel, type ServingContext, toSamplingParams } from "../serving-context.ts";
 
 /** Several prompts run at once; their choices are numbered promptIndex * n + answer. */
@@ -12,7 +12,8 @@ export function completionsRoute(context: ServingContext): Route {
     method: "POST",
     path: "/v1/completions",
     isWork: true,
-    handle({ body, signal }) {
+    handle({ body, lastEventId, signal }) {
+      if (lastEventId !== null) return resume(context, lastEventId, signal);
       const request = readCompletionRequest(body, context.engine.info);
       const model = checkModel(context, request.model);
       const params = toSamplingParams(context, request.fields, wireName);
@@ -24,7 +25,7 @@ export function completionsRoute(context: ServingContext): Route {
       }));
       const head = { id, model, created: context.unixSeconds(), n: params.n };
       const responder = new CompletionResponder(request, head);
-      return respond(context, { requests, responder, isStreamed: request.stream.isStreamed }, signal);
+      return respond(context, { id, requests, responder, stream: request.stream }, signal);
     },
   };
 }

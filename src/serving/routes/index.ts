@@ -1,16 +1,18 @@
 /** All routes, in the order of the documentation. */
 import type { Route } from "../http-exchange.ts";
+import type { ResponseService } from "../responses/response-service.ts";
 import type { ServingContext } from "../serving-context.ts";
 import { chatCompletionsRoute } from "./chat-completions.ts";
 import { completionsRoute } from "./completions.ts";
 import { healthRoute, readyRoute, versionRoute } from "./health.ts";
 import { metricsRoute } from "./metrics.ts";
 import { modelRoute, modelsRoute } from "./models.ts";
+import { responsesRoutes } from "./responses.ts";
 import { streamRoute } from "./stream.ts";
 import { detokenizeRoute, tokenizeRoute } from "./tokenize.ts";
 
 /** @see Route */
-export function createRoutes(context: ServingContext): Route[] {
+export function createRoutes(context: ServingContext, responses: ResponseService): Route[] {
   const factories = [
     completionsRoute,
     chatCompletionsRoute,
@@ -24,5 +26,5 @@ export function createRoutes(context: ServingContext): Route[] {
     versionRoute,
     metricsRoute,
   ];
-  return factories.map((create) => create(context));
+  return [...factories.map((create) => create(context)), ...responsesRoutes(responses)];
 }

@@ -1,0 +1,171 @@
+/** The Responses API without a transport: HTTP routes and sockets create, read, cancel and delete responses here. */
+import { TroupeError } from "../../errors/troupe-error.ts";
+import type { ChatMessage } from "../../protocol/engine.ts";
+import type { ResponseEvent } from "../../protocol/openai/response-events.ts";
+import { type InputItem, toMessages } from "../../protocol/openai/response-items.ts";
+import { toResponseHeader, type WireResponse } from "../../protocol/openai/response-object.ts";
+import { nameResponseField, type ResponseRequest } from "../../protocol/openai/response-request.ts";
+import type { SamplingParams } from "../../sampling/sampling-params.ts";
+import { KeptStreams } from "../kept-streams.ts";
+import type { NumberedEvent } from "../live-stream.ts";
+import { checkModel, type ServingContext, toSamplingParams } from "../serving-context.ts";
+import { type ResponseRun, startResponse } from "./response-run.ts";
+import { ResponseStore, type StoredResponse } from "./response-store.ts";
+import { truncateConversation } from "./truncate-conversation.ts";
+
+interface Running {
+  /** Null until the engine has admitted it; nobody knows its id before. */
+  run: ResponseRun | null;
+  readonly request: ResponseRequest;
+  readonly inputItems: readonly InputItem[];
+}
+
+/** All responses of one server. */
+export class ResponseService {
+  readonly #context: ServingContext;
+  readonly #store: ResponseStore;
+  readonly #streams: KeptStreams<ResponseEvent>;
+  readonly #running = new Map<string, Running>();
+
+  constructor(context: ServingContext) {
+    const { clock, limits } = context;
+    this.#context = context;
+    this.#store = new ResponseStore({
+      clock,
+      maxBytes: limits.maxStoredResponseBytes,
+      ttlMs: limits.storedResponseTtlMs,
+    });
+    this.#streams = new KeptStreams({ clock, windowMs: limits.resumeWindowMs });
+  }
+
+  /**
+   * Resolves when the engine has admitted the response.
+   *
+   * @param signal of the connection that asks, until then.
+   * @param memory where responses go that are not stored, and where earlier ones are looked for first.
+   * @throws TroupeError of the request or the engine; `not_found` for an unknown previous response.
+   */
+  async create(request: ResponseRequest, signal: AbortSignal, memory?: ResponseStore): Promise<ResponseRun> {
+    const context = this.#context;
+    const model = checkModel(context, request.model);
+    const params = toSamplingParams(context, request.fields, nameResponseField);
+    const earlier = this.#historyBefore(request.previousResponseId, memory);
+    const messages = [...earlier, ...toMessages(request.items)];
+    const id = `resp_${context.newId()}`;
+    const inputItems = request.items.map((item) => ({ id: `msg_${context.newId()}`, ...item }));
+    const prompt = request.isGenerated ? await this.#toPrompt(request, messages, params) : null;
+    const store = request.isStored ? this.#store : memory;
+    const running: Running = { run: null, request, inputItems };
+    this.#running.set(id, running);
+    try {
+      running.run = await startResponse(context, {
+        request,
+        header: toResponseHeader(request, params, { id, created: context.unixSeconds(), model }),
+        generate:
+          prompt === null ? null : { requestId: id, prompt: { kind: "chat", messages: prompt }, params },
+        signal,
+        onFinal: (response) => {
+          const wasDeleted = !this.#running.delete(id);
+          if (!wasDeleted)
+            store?.put({ response, inputItems, history: [...messages, ...answerOf(response)] });
+        },
+      });
+    } catch (thrown) {
+      this.#running.delete(id);
+      throw thrown;
+    }
+    if (request.isStored || request.isResumable) this.#streams.add(id, running.run);
+    return running.run;
+  }
+
+  /** @throws TroupeError `not_found`. */
+  retrieve(id: string): WireResponse {
+    const running = this.#running.get(id);
+    if (running?.run != null && running.request.isStored) return running.run.response;
+    return this.#stored(id).response;
+  }
+
+  /**
+   * The events from number `from` on, as they come.
+   *
+   * @throws TroupeError `not_found`, also when the events are forgotten and only the response is stored.
+   */
+  read(id: string, from: number, signal: AbortSignal): AsyncGenerator<NumberedEvent<ResponseEvent>> {
+    return this.#streams.read(id, from, signal);
+  }
+
+  /**
+   * Cancels a response that is being made; one that is final stays as it is.
+   *
+   * @returns the response after it has ended.
+   * @throws TroupeError `not_found`.
+   */
+  async cancel(id: string): Promise<WireResponse> {
+    const running = this.#running.get(id);
+    if (running?.run == null) return this.#stored(id).response;
+    running.run.cancel(new TroupeError("cancelled", "Cancelled by the client."));
+    await running.run.final;
+    return running.run.response;
+  }
+
+  /** Forgets a response; one that is being made is cancelled. @throws TroupeError `not_found`. */
+  delete(id: string): void {
+    const running = this.#running.get(id);
+    this.#running.delete(id);
+    running?.run?.cancel(new TroupeError("cancelled", "Deleted by the client."));
+    this.#streams.delete(id);
+    if (!this.#store.delete(id) && running === undefined) throw unknownResponse(id);
+  }
+
+  /** What the request brought, oldest first. @throws TroupeError `not_found`. */
+  inputItems(id: string): readonly InputItem[] {
+    return this.#running.get(id)?.inputItems ?? this.#stored(id).inputItems;
+  }
+
+  #historyBefore(id: string | null, memory: ResponseStore | undefined): readonly ChatMessage[] {
+    if (id === null) return [];
+    const stored = memory?.get(id) ?? this.#store.get(id);
+    if (stored !== undefined) return stored.history;
+    const details = { param: "previous_response_id" };
+    if (this.#running.has(id)) {
+      const message = `The response ${JSON.stringify(id)} has not ended; wait until its status is final.`;
+      throw new TroupeError("invalid_request", message, { details });
+    }
+    throw unknownResponse(id, details);
+  }
+
+  async #toPrompt(
+    request: ResponseRequest,
+    messages: readonly ChatMessage[],
+    params: SamplingParams,
+  ): Promise<readonly ChatMessage[]> {
+    const { instructions: text } = request;
+    const instructions = text === null ? [] : [{ role: "system", content: text }];
+    if (messages.length + instructions.length === 0)
+      throw new TroupeError("invalid_request", '"input": expected a string or at least one message.', {
+        details: { param: "input" },
+      });
+    if (!request.isTruncated) return [...instructions, ...messages];
+    const numAnswerTokens = params.maxTokens ?? 1;
+    return await truncateConversation(this.#context.engine, { instructions, messages, numAnswerTokens });
+  }
+
+  #stored(id: string): StoredResponse {
+    const stored = this.#store.get(id);
+    if (stored === undefined) throw unknownResponse(id);
+    return stored;
+  }
+}
+
+function answerOf(response: WireResponse): ChatMessage[] {
+  return response.output.map(({ role, content }) => ({
+    role,
+    content: content.map((part) => part.text).join("\n"),
+  }));
+}
+
+function unknownResponse(id: string, details: Readonly<Record<string, unknown>> = {}): TroupeError {
+  const name = JSON.stringify(id.slice(0, 200));
+  const message = `There is no response ${name}: it was never stored, was deleted, or had to make room (server.maxStoredResponseBytes, server.storedResponseTtlMs).`;
+  return new TroupeError("not_found", message, { details });
+}
