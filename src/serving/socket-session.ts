@@ -10,7 +10,7 @@ import { OutboundBuffer } from "./outbound-buffer.ts";
 export interface SocketChannel {
   /** Who is connected, for limits by client. */
   readonly client: string;
-  /** Calls `onFlushed` when the bytes have left, or never will. */
+  /** Calls `onFlushed` when the bytes have left; never when the socket failed, whose `close` follows. */
   send(bytes: Buffer, onFlushed: () => void): void;
   /** Stops and starts reading what the client sends. */
   pauseReading(): void;

@@ -116,7 +116,9 @@ export class WebSocketEndpoint {
     const session = openSession({
       client,
       send: (bytes, onFlushed) =>
-        webSocket.send(bytes, { binary: false }, () => {
+        webSocket.send(bytes, { binary: false }, (error) => {
+          // A socket that failed takes nothing more; its close follows.
+          if (error != null) return;
           beBusy();
           onFlushed();
         }),
