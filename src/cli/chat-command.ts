@@ -32,7 +32,7 @@ export const chatCommand: CommandSpec = {
     },
   ],
   async run(context, flags) {
-    const config = configFromFlags(context, flags, { log: { level: "warn" } });
+    const config = configFromFlags(context, flags, { defaults: { log: { level: "warn" } } });
     return await withEngine(context, config, async (engine) => {
       const { info } = engine;
       if (!info.hasChatTemplate) {

@@ -12,6 +12,8 @@ import type { FlagValues } from "./flag-values.ts";
 export interface ConfigFlag extends FlagSpec {
   /** Dotted path of the key. */
   readonly key: string;
+  /** A list's values may stand in one word, with commas between them. */
+  readonly hasCommas?: boolean;
   /** What a switch sets; true when absent. */
   readonly sets?: boolean;
 }
@@ -101,6 +103,14 @@ const ENGINE_FLAGS: readonly ConfigFlag[] = [
     description: "ranks that the model is split over (default: as many as the folder has shards, else 1)",
   }),
   engine({
+    flags: "--devices <names>",
+    key: "engine.devices",
+    kind: "list",
+    hasCommas: true,
+    description:
+      "one for each rank, as cpu:0,cpu:1 (cpu:K, cuda:K, webgpu:0, dml:K or coreml; default: the CPU)",
+  }),
+  engine({
     flags: "--no-prefix-cache",
     key: "engine.prefixCache",
     kind: "switch",
@@ -123,6 +133,12 @@ const LOG_FLAGS: readonly ConfigFlag[] = [
     kind: "text",
     choices: ["pretty", "json"],
     description: "pretty for people, json for machines",
+  }),
+  log({
+    flags: "--log-dir <folder>",
+    key: "log.rankDir",
+    kind: "text",
+    description: "a log of each rank in this folder: worker_0.log, worker_1.log, ...",
   }),
 ];
 
@@ -186,15 +202,23 @@ export const engineFlags: readonly FlagSpec[] = [CONFIG_FILE, ...MODEL_FLAGS, ..
 /** Flags of `serve`. */
 export const serveFlags: readonly FlagSpec[] = [CONFIG_FILE, ...ALL];
 
+/** What a command itself says about the configuration. */
+export interface CommandConfig {
+  /** File and flags win over them. */
+  readonly defaults?: PartialConfig;
+  /** Win over file and flags: what follows from a flag of the command's own. */
+  readonly forced?: PartialConfig;
+}
+
 /**
- * Flags over --config over `commandDefaults` over defaults.
+ * Flags over --config over the command's defaults over defaults.
  *
  * @throws TroupeError `invalid_config`, in the words of the flags that were given.
  */
 export function configFromFlags(
   context: CliContext,
   flags: FlagValues,
-  commandDefaults: PartialConfig = {},
+  { defaults, forced = {} }: CommandConfig = {},
 ): TroupeConfig {
   const overrides: Record<string, Record<string, unknown>> = {};
   for (const flag of ALL) {
@@ -204,19 +228,32 @@ export function configFromFlags(
     const value =
       flag.kind === "switch"
         ? (flag.sets ?? true)
-        : (flags.text(long) ?? flags.number(long) ?? flags.list(long));
+        : (flags.text(long) ?? flags.number(long) ?? listOf(flag, flags));
     overrides[section] = { ...overrides[section], [key]: value };
   }
+  for (const [section, keys] of Object.entries(forced)) {
+    overrides[section] = { ...overrides[section], ...keys };
+  }
   try {
-    return loadConfig({ file: flags.text("--config"), overrides, base: commandDefaults, cwd: context.cwd });
+    return loadConfig({ file: flags.text("--config"), overrides, base: defaults, cwd: context.cwd });
   } catch (error) {
     throw inWordsOfFlags(error, flags);
   }
 }
 
-/** `--max-num-seqs` of `-x, --max-num-seqs <n>`. */
+/** What `--devices` names, for commands that have it as a flag of their own. */
+export function devicesOf(flags: FlagValues): readonly string[] {
+  return flags.list("--devices")?.flatMap((value) => value.split(",")) ?? [];
+}
+
+function listOf(flag: ConfigFlag, flags: FlagValues): readonly string[] | undefined {
+  const values = flags.list(longName(flag));
+  return flag.hasCommas ? values?.flatMap((value) => value.split(",")) : values;
+}
+
+/** `--max-num-seqs` of `-x, --max-num-seqs <n>`; of two long spellings the second, as commander has it. */
 export function longName(flag: FlagSpec): string {
-  return /--[\w-]+/.exec(flag.flags)?.[0] ?? flag.flags;
+  return flag.flags.match(/--[\w-]+/g)?.at(-1) ?? flag.flags;
 }
 
 function inWordsOfFlags(error: unknown, flags: FlagValues): unknown {

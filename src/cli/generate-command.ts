@@ -57,7 +57,7 @@ export const generateCommand: CommandSpec = {
     },
   ],
   async run(context, flags, positional) {
-    const config = configFromFlags(context, flags, { log: { level: "warn" } });
+    const config = configFromFlags(context, flags, { defaults: { log: { level: "warn" } } });
     const texts = await readPrompts(context, flags, positional);
     const prompts = texts.map((text) => toPrompt(text, flags, config));
     return await withEngine(context, config, async (engine) => {

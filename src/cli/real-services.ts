@@ -10,12 +10,13 @@ export function createServices(): Services {
       await checkAddress(config.server);
     },
     async startEngine(config, onProgress) {
-      const [{ startEngine }, { createLogger }, { actorLog }] = await Promise.all([
+      const [{ startEngine }, { createLogger }, { actorLog }, { withRankLogs }] = await Promise.all([
         import("../../actors/engine.ts"),
         import("../serving/logger.ts"),
         import("../serving/actor-log.ts"),
+        import("../serving/rank-logs.ts"),
       ]);
-      const log = actorLog(createLogger(config.log));
+      const log = withRankLogs(actorLog(createLogger(config.log)), config.log);
       return await startEngine(config, { log, onProgress: inSteps(onProgress) });
     },
     async startServer(engine, config, version) {

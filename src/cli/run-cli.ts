@@ -10,6 +10,7 @@ import { convertCommand } from "./convert-command.ts";
 import type { FlagValues } from "./flag-values.ts";
 import { generateCommand } from "./generate-command.ts";
 import { inspectCommand } from "./inspect-command.ts";
+import { launchCommand } from "./launch-command.ts";
 import { mergeCommand } from "./merge-command.ts";
 import { serveCommand } from "./serve-command.ts";
 import { resplitCommand, splitCommand } from "./split-command.ts";
@@ -20,6 +21,7 @@ export const PROGRAM: ProgramSpec = {
   description: "Serves large language models from Node.js and streams their tokens.",
   commands: [
     serveCommand,
+    launchCommand,
     generateCommand,
     chatCommand,
     compileCommand,

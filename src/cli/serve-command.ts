@@ -29,20 +29,22 @@ export const serveCommand: CommandSpec = {
       does: "serve a folder without a tokenizer on token ids",
     },
   ],
-  async run(context, flags) {
-    const config = configFromFlags(context, flags);
-    await context.services.checkAddress(config);
-    const engine = await startWithProgress(context, config);
-    // Only from here on: before, nothing needs a drain, and the signal's default action ends the start at once.
-    const stop = listenForStop(context);
-    try {
-      await serveUntilStopped(context, config, engine, stop);
-    } finally {
-      stop.end();
-    }
-    return EXIT.ok;
-  },
+  run: (context, flags) => serve(context, configFromFlags(context, flags)),
 };
+
+/** Serves until a signal. @returns the exit code */
+export async function serve(context: CliContext, config: TroupeConfig): Promise<number> {
+  await context.services.checkAddress(config);
+  const engine = await startWithProgress(context, config);
+  // Only from here on: before, nothing needs a drain, and the signal's default action ends the start at once.
+  const stop = listenForStop(context);
+  try {
+    await serveUntilStopped(context, config, engine, stop);
+  } finally {
+    stop.end();
+  }
+  return EXIT.ok;
+}
 
 async function serveUntilStopped(
   context: CliContext,

@@ -125,6 +125,8 @@ export interface LogConfig {
   readonly level: "fatal" | "error" | "warn" | "info" | "debug" | "trace" | "silent";
   /** pretty for people, json for machines. */
   readonly format: "pretty" | "json";
+  /** Folder for a log of each rank, worker_0.log and so on; null for none. */
+  readonly rankDir: string | null;
   /** Whether prompts are written, at level debug. */
   readonly prompts: boolean;
 }

@@ -75,6 +75,6 @@ export function defaultConfig(): TroupeConfig {
       storedResponseTtlMs: 3_600_000,
     },
     shutdown: { drainMs: 30_000 },
-    log: { level: "info", format: "pretty", prompts: false },
+    log: { level: "info", format: "pretty", rankDir: null, prompts: false },
   };
 }

@@ -71,6 +71,7 @@ type Sections = Readonly<Record<string, unknown>>;
 /** Keys that are paths, by section. */
 const PATHS: Readonly<Record<string, readonly string[]>> = {
   model: ["path", "cacheDir"],
+  log: ["rankDir"],
   server: ["tlsCertificate", "tlsKey", "tlsClientCa", "apiKeyFile"],
 };
 

@@ -133,6 +133,7 @@ export function configKeys() {
       .strictObject({
         level: z.enum(levels).default(log.level),
         format: z.enum(["pretty", "json"]).default(log.format),
+        rankDir: name.nullable().default(log.rankDir),
         prompts: z.boolean().default(log.prompts),
       })
       .prefault({}),

@@ -26,7 +26,7 @@ export function installHint(kind: DeviceKind, platform: string): string {
       return "ONNX Runtime has the CPU everywhere: reinstall onnxruntime-node.";
     case "cuda":
       return platform === "linux"
-        ? "Install an NVIDIA driver, CUDA 12 with cuDNN 9, and ONNX Runtime's CUDA libraries (npm install onnxruntime-node --onnxruntime-node-install=cuda12)."
+        ? "Install an NVIDIA driver, CUDA 12 with cuDNN 9, and ONNX Runtime's CUDA libraries (ONNXRUNTIME_NODE_INSTALL=cuda12 npm rebuild onnxruntime-node --ignore-scripts=false)."
         : "onnxruntime-node has CUDA on Linux x64 alone: use a device of this machine.";
     case "webgpu":
       return "Install a driver of the GPU with Vulkan (Linux), Direct3D 12 (Windows) or Metal (macOS).";

@@ -37,6 +37,6 @@ test("a number that a provider cannot choose by is refused", () => {
 });
 
 test("what CUDA needs is named where it can be had", () => {
-  assert.match(installHint("cuda", "linux"), /CUDA 12.*npm install onnxruntime-node/);
+  assert.match(installHint("cuda", "linux"), /CUDA 12.*npm rebuild onnxruntime-node/);
   assert.match(installHint("cuda", "darwin"), /Linux x64 alone/);
 });
