@@ -19,6 +19,7 @@ import type { EdgeArgs } from "./edge-actor.ts";
 import type { KvStoreArgs } from "./kv-store-actor.ts";
 import { ALL_REDUCE, EDGE, KV_STORE, modelAgent, SAMPLER, SCHEDULER, TOKENIZER_POOL } from "./messages.ts";
 import type { ModelAgentArgs } from "./model-agent.ts";
+import type { SamplerArgs } from "./sampler-actor.ts";
 import type { SchedulerArgs } from "./scheduler-actor.ts";
 import type { TokenizerPoolArgs } from "./tokenizer-pool-actor.ts";
 
@@ -32,6 +33,7 @@ export interface CastArgs {
   readonly allReduce: AllReduceArgs | null;
   /** One for each rank. */
   readonly modelAgents: readonly ModelAgentArgs[];
+  readonly sampler: SamplerArgs;
   readonly scheduler: SchedulerArgs;
   readonly restarts: { readonly maxRestarts: number; readonly windowMs: number };
 }
@@ -70,7 +72,7 @@ export function cast(args: CastArgs): SupervisorSpec {
           { name: EDGE.actor, module: module("edge-actor"), args: args.edge },
           { name: KV_STORE.actor, module: module("kv-store-actor"), args: args.kvStore },
           ranks(args),
-          { name: SAMPLER.actor, module: module("sampler-actor"), host: "thread", args: null },
+          { name: SAMPLER.actor, module: module("sampler-actor"), host: "thread", args: args.sampler },
           { name: SCHEDULER.actor, module: module("scheduler-actor"), host: "thread", args: args.scheduler },
         ],
       },

@@ -13,6 +13,7 @@ import type {
   Tokenized,
 } from "../src/protocol/engine.ts";
 import { type ActorRef, actorRef } from "../src/runtime/actor-types.ts";
+import type { TokenBytes } from "../src/sampling/grammar/token-trie.ts";
 import type { PositionLogprobs } from "../src/sampling/sampling-params.ts";
 import type {
   EngineRequest,
@@ -90,6 +91,8 @@ export type EdgeProtocol = {
 /** Runs the tokenizer on its pool of threads. */
 export type TokenizerPoolProtocol = {
   info: { message: null; reply: TextModelInfo };
+  /** Bytes of every token, in shared memory. */
+  vocabulary: { message: null; reply: TokenBytes };
   /** All that a new request needs from the text side. */
   prepare: { message: { prompt: Prompt; params: TextParams }; reply: PreparedPrompt };
   tokenize: { message: Exclude<Prompt, { kind: "ids" }>; reply: Tokenized };

@@ -3,13 +3,20 @@
  * shared memory). They come from different threads, in either order.
  */
 import { type ActorContext, defineActor } from "../src/runtime/actor-definition.ts";
-import { Sampler } from "../src/sampling/sampler.ts";
+import { Sampler, type SamplerOptions } from "../src/sampling/sampler.ts";
 import type { SamplingBatch } from "../src/scheduling/step-plan.ts";
-import { KV_STORE, type SamplerProtocol, SCHEDULER } from "./messages.ts";
+import { askUntilUp } from "./ask-until-up.ts";
+import { KV_STORE, type SamplerProtocol, SCHEDULER, TOKENIZER_POOL } from "./messages.ts";
+
+/** What the sampler is started with. */
+export interface SamplerArgs {
+  /** False: grammars are refused before they come here. */
+  readonly hasTokenizer: boolean;
+}
 
 interface SamplerState {
   readonly logits: Float32Array;
-  readonly vocabSize: number;
+  readonly options: SamplerOptions;
   epoch: number;
   sampler: Sampler;
   plan: SamplingBatch | null;
@@ -20,15 +27,18 @@ interface SamplerState {
 
 type Context = ActorContext<SamplerProtocol, SamplerState>;
 
-export default defineActor<SamplerProtocol, null, SamplerState>({
-  async init(ctx) {
+export default defineActor<SamplerProtocol, SamplerArgs, SamplerState>({
+  async init(ctx, { hasTokenizer }) {
     const { logits } = await ctx.ask(KV_STORE, "attach", null);
     const { vocabSize, buffer } = logits;
+    const askVocabulary = () => ctx.ask(TOKENIZER_POOL, "vocabulary", null);
+    const tokens = hasTokenizer ? await askUntilUp(ctx.clock, askVocabulary) : null;
+    const options = { vocabSize, tokens };
     return {
       logits: new Float32Array(buffer),
-      vocabSize,
+      options,
       epoch: 0,
-      sampler: new Sampler({ vocabSize }),
+      sampler: new Sampler(options),
       plan: null,
       computedStep: 0,
       executeMs: 0,
@@ -55,7 +65,7 @@ export default defineActor<SamplerProtocol, null, SamplerState>({
 function enterEpoch(state: SamplerState, epoch: number): void {
   if (epoch <= state.epoch) return;
   state.epoch = epoch;
-  state.sampler = new Sampler({ vocabSize: state.vocabSize });
+  state.sampler = new Sampler(state.options);
   state.plan = null;
   state.computedStep = 0;
 }

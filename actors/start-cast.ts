@@ -164,6 +164,7 @@ function castArgs(
       rankTimeoutMs,
       device: devices[rank] ?? "cpu:0",
     })),
+    sampler: { hasTokenizer },
     scheduler: {
       options: { ...limits, policy, vocabSize, eosTokenIds, wholePrompts },
       kv: { numPages, pageSize, prefixCache: prefixCache && !wholePrompts },

@@ -48,6 +48,7 @@ export default defineActor<TokenizerPoolProtocol, TokenizerPoolArgs, TokenizerPo
   },
   handlers: {
     info: ({ pool }) => pool.run("info", null),
+    vocabulary: ({ pool }) => pool.run("vocabulary", null),
     prepare: ({ pool, prompts }, message) => prompts.run(() => pool.run("prepare", message)),
     tokenize: ({ pool, prompts }, message) => prompts.run(() => pool.run("tokenize", message)),
     decode: ({ pool, prompts }, message) => prompts.run(() => pool.run("decode", message)),

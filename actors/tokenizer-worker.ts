@@ -30,6 +30,8 @@ function parseWorkerData(): TokenizerWorkerData {
 
 export const info = task(async (_: null) => (await model).info);
 
+export const vocabulary = task(async (_: null) => (await model).vocabulary());
+
 export const encodeBatch = task(async (input: EncodeOptions & { readonly texts: readonly string[] }) =>
   (await model).encodeBatch(input.texts, input),
 );

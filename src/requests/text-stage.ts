@@ -49,6 +49,8 @@ export const tokenIdsOnly: TextStage = {
       throw unsupported("A prompt as text needs a tokenizer; send token ids instead.");
     if (params.stop.length > 0)
       throw unsupported("Stop strings need a tokenizer; use stop_token_ids instead.", "stop");
+    if (params.grammar !== null)
+      throw unsupported("A form of the answer needs a tokenizer.", "response_format");
     return { promptIds: Int32Array.from(prompt.ids), promptText: null, endTokenIds: [], output: null };
   },
   async advanceAll(steps) {

@@ -115,6 +115,8 @@ function checkLogitBias(params: SamplingParams, vocabSize: number | undefined, n
 
 function checkTogether(params: SamplingParams, nameField: NameField): void {
   const { n, bestOf, temperature, minTokens, maxTokens } = params;
+  if (params.grammar !== null && params.ignoreEos)
+    refuse(nameField("ignoreEos"), true, "false when the form of the answer is given, or it could never end");
   if (bestOf < n)
     refuse(nameField("bestOf"), bestOf, `at least ${nameField("n")}, which is ${n}`, { min: n });
   if (isGreedy(temperature) && bestOf > n) {

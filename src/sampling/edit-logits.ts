@@ -1,12 +1,13 @@
 /**
  * The edits of a row that can change its most likely token, in the order of vLLM's v1 sampler (vllm/v1/sample/sampler.py):
  *
- *     1. forbidden tokens: end and stop tokens before minTokens   (masks of a grammar belong here, ahead of all arithmetic)
+ *     1. forbidden tokens: what the grammar does not allow; end and stop tokens before minTokens
  *     2. logit bias
  *     3. penalties: repetition, frequency, presence
  *
  * Temperature and filters follow in choose-token.ts; log-probabilities are taken before any of this.
  */
+import { maskByGrammar } from "./grammar-mask.ts";
 import { applyPenalties } from "./penalties.ts";
 import type { SequenceState } from "./sequence-state.ts";
 
@@ -18,11 +19,12 @@ import type { SequenceState } from "./sequence-state.ts";
  * @param scratch where an edited copy goes [vocabSize]
  */
 export function editLogits(row: Float32Array, state: SequenceState, scratch: Float32Array): Float32Array {
-  const { params, counts, endTokenIds } = state;
+  const { params, counts, endTokenIds, grammar } = state;
   const forbidsEnd = state.numDrawn < params.minTokens && endTokenIds.length > 0;
-  if (!forbidsEnd && params.logitBias.size === 0 && counts === null) return row;
-  scratch.set(row);
-  if (forbidsEnd) for (const id of endTokenIds) scratch[id] = Number.NEGATIVE_INFINITY;
+  if (!forbidsEnd && params.logitBias.size === 0 && counts === null && grammar === null) return row;
+  if (grammar === null) scratch.set(row);
+  else maskByGrammar(row, grammar, { endTokenIds, forbidsEnd }, scratch);
+  if (grammar === null && forbidsEnd) for (const id of endTokenIds) scratch[id] = Number.NEGATIVE_INFINITY;
   for (const [id, bias] of params.logitBias) scratch[id]! += bias;
   if (counts !== null) applyPenalties(scratch, params, counts);
   return scratch;

@@ -5,9 +5,17 @@
  * prompts and outputs. A token depends on its row's bits, its sequence's tokens and parameters and (seed, position): on
  * nothing else in the batch.
  */
-import { invariant } from "../errors/troupe-error.ts";
-import type { SamplingBatch, SequenceFailure, SequenceNumber, StepResult } from "../scheduling/step-plan.ts";
+import { invariant, TroupeError } from "../errors/troupe-error.ts";
+import type {
+  SamplerSequence,
+  SamplingBatch,
+  SequenceFailure,
+  SequenceNumber,
+  StepResult,
+} from "../scheduling/step-plan.ts";
 import { describeUnusableRow } from "./arg-max.ts";
+import { GrammarEngine, GrammarState } from "./grammar/grammar-engine.ts";
+import type { TokenBytes } from "./grammar/token-trie.ts";
 import { LogprobScorer } from "./logprobs.ts";
 import type { PositionLogprobs, SamplingParams } from "./sampling-params.ts";
 import { MAX_LOGPROBS } from "./sampling-ranges.ts";
@@ -25,6 +33,18 @@ interface Draw {
 interface UnusableRow {
   readonly sequence: SequenceNumber;
   readonly row: number;
+  /** Why, when it is not what the row holds. */
+  readonly reason?: string;
+}
+
+const NOTHING_FITS =
+  "The grammar of the request allows no token that the model gives here, or the model has no end token to end with.";
+
+/** What a sampler must know of its model. */
+export interface SamplerOptions {
+  readonly vocabSize: number;
+  /** Bytes of the tokens; without them no sequence may have a grammar. */
+  readonly tokens?: TokenBytes | null;
 }
 
 /**
@@ -38,10 +58,13 @@ export class Sampler {
   readonly #vocabSize: number;
   readonly #chooser: TokenChooser;
   readonly #scorer = new LogprobScorer(MAX_LOGPROBS);
+  readonly #tokens: TokenBytes | null;
+  #grammars: GrammarEngine | null = null;
   #sequences = new Map<SequenceNumber, SequenceState>();
 
-  constructor(options: { readonly vocabSize: number }) {
+  constructor(options: SamplerOptions) {
     this.#vocabSize = options.vocabSize;
+    this.#tokens = options.tokens ?? null;
     this.#chooser = new TokenChooser(options.vocabSize);
   }
 
@@ -78,20 +101,39 @@ export class Sampler {
     const sequences = new Map(this.#sequences);
     for (const admitted of batch.admitted) {
       invariant(!sequences.has(admitted.sequence), `sequence ${admitted.sequence} is admitted twice`);
-      sequences.set(admitted.sequence, new SequenceState(admitted));
+      sequences.set(admitted.sequence, new SequenceState(admitted, this.#grammarOf(admitted)));
     }
     for (const sequence of batch.released) sequences.delete(sequence);
     return sequences;
   }
 
+  #grammarOf({ params, sequence }: SamplerSequence): GrammarState | null {
+    if (params.grammar === null) return null;
+    invariant(this.#tokens !== null, `sequence ${sequence} has a grammar, but the vocabulary is not known`);
+    this.#grammars ??= new GrammarEngine(this.#tokens, this.#vocabSize);
+    return new GrammarState(params.grammar, this.#grammars);
+  }
+
   #chooseTokens(draws: readonly Draw[], logits: Float32Array, unusable: UnusableRow[]): Int32Array {
     const tokenIds = new Int32Array(draws.length); // [numDraws]
     draws.forEach(({ sequence, state, row }, index) => {
-      const tokenId = this.#chooser.choose(this.#row(logits, row), state);
-      if (tokenId === null) unusable.push({ sequence, row });
-      else tokenIds[index] = tokenId;
+      const choice = this.#choose(this.#row(logits, row), state);
+      if (typeof choice === "number") tokenIds[index] = choice;
+      else unusable.push({ sequence, row, ...choice });
     });
     return tokenIds;
+  }
+
+  /** A token, or why there is none. */
+  #choose(row: Float32Array, state: SequenceState): number | { readonly reason?: string } {
+    try {
+      const tokenId = this.#chooser.choose(row, state);
+      if (tokenId !== null) return tokenId;
+      return state.grammar === null ? {} : { reason: NOTHING_FITS };
+    } catch (error) {
+      if (error instanceof TroupeError && error.code === "invalid_request") return { reason: error.message };
+      throw error;
+    }
   }
 
   #scoreDraws(
@@ -142,9 +184,11 @@ export class Sampler {
   /** One for each sequence, by its first unusable row. */
   #failures(unusable: readonly UnusableRow[], logits: Float32Array): SequenceFailure[] {
     const failures = new Map<SequenceNumber, SequenceFailure>();
-    for (const { sequence, row } of unusable) {
+    for (const { sequence, row, reason: known } of unusable) {
       if (failures.has(sequence)) continue;
-      const reason = `The model gave no distribution to draw from: ${describeUnusableRow(this.#row(logits, row))}.`;
+      const reason =
+        known ??
+        `The model gave no distribution to draw from: ${describeUnusableRow(this.#row(logits, row))}.`;
       failures.set(sequence, { sequence, reason });
     }
     return [...failures.values()];

@@ -3,6 +3,8 @@
  * through scheduler, sampler and text as it is.
  */
 
+import type { Grammar } from "./grammar/grammar.ts";
+
 /** Every field is present; the comment gives range and default. */
 export interface SamplingParams {
   /** [0, 2]; 0 (anything below 1e-5) takes the most likely token. Default 1. */
@@ -47,6 +49,8 @@ export interface SamplingParams {
   readonly promptLogprobs: number | null;
   /** Leave special tokens out of the text. Default true. */
   readonly skipSpecialTokens: boolean;
+  /** The answer is a match of it (unless maxTokens, the context or a stop string cuts it off). Default null: any text. */
+  readonly grammar: Grammar | null;
 }
 
 /** One alternative at a position. */

@@ -26,6 +26,7 @@ export const DEFAULT_SAMPLING_PARAMS: Omit<SamplingParams, "bestOf"> = Object.fr
   logprobs: null,
   promptLogprobs: null,
   skipSpecialTokens: true,
+  grammar: null,
 });
 
 /** The values a numeric field may have. */

@@ -3,6 +3,7 @@
  * travel in and out, so every worker of a pool can take every step.
  */
 import type { Prompt, TextLogprobs, Tokenized } from "../protocol/engine.ts";
+import type { TokenBytes } from "../sampling/grammar/token-trie.ts";
 import type { PositionLogprobs } from "../sampling/sampling-params.ts";
 import type { FinishReason } from "../scheduling/step-plan.ts";
 import { selectChatForm } from "./chat-forms/select-chat-form.ts";
@@ -21,6 +22,7 @@ import { type EncodedPrompt, encodeParts } from "./prompt-encoder.ts";
 import { textLogprobs } from "./text-logprobs.ts";
 import type { DecodeOptions, EncodeOptions, Tokenizer } from "./tokenizer.ts";
 import { readTokenizerSettings } from "./tokenizer-settings.ts";
+import { tokenBytes } from "./vocabulary.ts";
 
 /** What others need to know of a model's text side. */
 export interface TextModelInfo {
@@ -94,6 +96,11 @@ export class TextModel {
 
   encodeBatch(texts: readonly string[], options: EncodeOptions): Promise<Int32Array[]> {
     return Promise.all(texts.map((text) => this.encode(text, options)));
+  }
+
+  /** Bytes of every token; about a second for the largest vocabularies. */
+  vocabulary(): TokenBytes {
+    return tokenBytes(this.#tokenizer);
   }
 
   /** Ids that the vocabulary does not know give no text. */

@@ -50,6 +50,7 @@ test("fills in the defaults", () => {
     logprobs: null,
     promptLogprobs: null,
     skipSpecialTokens: true,
+    grammar: null,
   });
 });
 

@@ -24,6 +24,7 @@ const DEFAULTS: SamplingParams = {
   logprobs: null,
   promptLogprobs: null,
   skipSpecialTokens: true,
+  grammar: null,
 };
 
 /** A request; `seed` should differ between the requests of one test. */

@@ -1,0 +1,22 @@
+/** Asks an actor whose work is a function of what is sent: one that died in the middle of it is asked again once it is back. */
+import type { Clock } from "../src/core/clock.ts";
+import { TroupeError } from "../src/errors/troupe-error.ts";
+
+/** A supervisor restarts an actor within seconds, or gives up. */
+const MAX_TRIES = 20;
+const RETRY_DELAY_MS = 250;
+
+/** @throws TroupeError of the last try */
+export async function askUntilUp<T>(clock: Clock, ask: () => Promise<T>): Promise<T> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await ask();
+    } catch (error) {
+      const isGone =
+        error instanceof TroupeError && (error.code === "actor_down" || error.code === "actor_not_found");
+      if (!isGone || attempt === MAX_TRIES) throw error;
+      // not ctx.after: that waits for the actor's turn, which the handler that pauses here still has
+      await new Promise<void>((resolve) => clock.schedule(RETRY_DELAY_MS, resolve));
+    }
+  }
+}
