@@ -9,6 +9,7 @@ import type { OnProgress } from "../src/model/compile/progress.ts";
 import { type ModelFolder, readModelFolder } from "../src/model/model-folder.ts";
 import { findShards } from "../src/model/shards/find-shards.ts";
 import type { ModelInfo } from "../src/protocol/engine.ts";
+import { resolveToolParser } from "../src/protocol/tools/tool-parser.ts";
 import type { ActorSystem } from "../src/runtime/actor-system.ts";
 import type { ActorRef, LogSink } from "../src/runtime/actor-types.ts";
 import { CAST, type CastArgs, cast } from "./cast.ts";
@@ -182,7 +183,7 @@ async function describe(
   { maxModelLen }: EngineSizes,
   system: ActorSystem,
 ): Promise<ModelInfo> {
-  const { servedNames, skipTokenizerInit } = config.model;
+  const { servedNames, skipTokenizerInit, toolParser } = config.model;
   const isPrefixCached = config.engine.prefixCache && model.prefixAttention === null;
   const text = skipTokenizerInit ? null : await system.ask(TOKENIZER_POOL, "info", null);
   return {
@@ -194,6 +195,7 @@ async function describe(
     vocabSize: model.vocabSize,
     hasTokenizer: text !== null,
     hasChatTemplate: text?.hasChatTemplate ?? false,
+    toolParser: resolveToolParser(toolParser, text?.chatTemplate ?? null, model.architecture),
     eosTokenIds: folder.eosTokenIds,
     kvCache: { pageSize: config.engine.pageSize, isPrefixCached },
     defaultParams: folder.defaultParams,

@@ -83,6 +83,9 @@ export {
   type TracedSettling,
 } from "./runtime/trace-channels.ts";
 export { createSamplingParams } from "./sampling/create-sampling-params.ts";
+export { compileGrammar } from "./sampling/grammar/compile-grammar.ts";
+export type { Grammar } from "./sampling/grammar/grammar.ts";
+export type { GrammarSpec } from "./sampling/grammar/grammar-spec.ts";
 export type { PositionLogprobs, SamplingParams, TokenLogprob } from "./sampling/sampling-params.ts";
 export { createServer } from "./serving/create-server.ts";
 /** Serving an engine over HTTP and WebSocket. */

@@ -59,6 +59,12 @@ const ENGINE_FLAGS: readonly ConfigFlag[] = [
     kind: "switch",
     description: "work on token ids alone; the folder needs no tokenizer",
   }),
+  model({
+    flags: "--tool-parser <name>",
+    key: "model.toolParser",
+    kind: "text",
+    description: "how the model writes tool calls: hermes, llama3, mistral, chatglm3, none; default auto",
+  }),
   engine({
     flags: "--max-model-len <tokens>",
     key: "engine.maxModelLen",

@@ -5,6 +5,9 @@
 import type { KvDtype } from "../kv/forms/kv-form.ts";
 import type { Precision } from "../model/compiled-model.ts";
 
+/** How a family of models writes tool calls. */
+export type ToolParserName = "hermes" | "llama3" | "mistral" | "chatglm3";
+
 /** Which model, and how it is compiled. */
 export interface ModelConfig {
   /** A Hugging Face folder. Relative paths count from the configuration file, else the working directory. */
@@ -17,6 +20,8 @@ export interface ModelConfig {
   readonly cacheDir: string | null;
   /** Serve token ids alone; the folder needs no tokenizer. */
   readonly skipTokenizerInit: boolean;
+  /** How the model writes tool calls; auto looks at its chat template and architecture. */
+  readonly toolParser: ToolParserName | "auto" | "none";
 }
 
 /** Limits and policies of the engine. */

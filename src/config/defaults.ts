@@ -23,6 +23,7 @@ export function defaultConfig(): TroupeConfig {
       precision: null,
       cacheDir: null,
       skipTokenizerInit: false,
+      toolParser: "auto",
     },
     engine: {
       maxModelLen: null,

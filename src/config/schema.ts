@@ -17,6 +17,8 @@ const levels = [
   "silent",
 ] as const satisfies readonly LogConfig["level"][];
 
+const toolParsers = ["auto", "hermes", "llama3", "mistral", "chatglm3", "none"] as const;
+
 const PAGE_SIZES = [8, 16, 32, 64, 128, 256];
 /** A key as it stands in a file of keys or in an Authorization header. */
 export const API_KEY = /^[\x21-\x7e]{8,512}$/;
@@ -52,6 +54,7 @@ export function configKeys() {
         precision: z.enum(precisionNames).nullable().default(model.precision),
         cacheDir: name.nullable().default(model.cacheDir),
         skipTokenizerInit: z.boolean().default(model.skipTokenizerInit),
+        toolParser: z.enum(toolParsers).default(model.toolParser),
       })
       .prefault({}),
     engine: z

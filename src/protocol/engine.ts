@@ -2,6 +2,7 @@
  * The engine as everything above it sees it: the edge, the command line and programs in the same process all talk to
  * this interface, so the same request gives the same text everywhere.
  */
+import type { ToolParserName } from "../config/config.ts";
 import type { SystemInspection } from "../runtime/actor-events.ts";
 import type { PositionLogprobs, SamplingParams } from "../sampling/sampling-params.ts";
 import type { FinishReason } from "../scheduling/step-plan.ts";
@@ -108,6 +109,8 @@ export interface ModelInfo {
   readonly vocabSize: number;
   readonly hasTokenizer: boolean;
   readonly hasChatTemplate: boolean;
+  /** How the model writes tool calls; null when it is not known. */
+  readonly toolParser: ToolParserName | null;
   readonly eosTokenIds: readonly number[];
   readonly kvCache: KvCacheInfo;
   /** Defaults from generation_config.json that apply when a request leaves a field out. */

@@ -5,9 +5,11 @@
 import { nearestName } from "../core/nearest-name.ts";
 import { parse, z } from "../core/schema.ts";
 import { TroupeError } from "../errors/troupe-error.ts";
+import type { GrammarSpec } from "../sampling/grammar/grammar-spec.ts";
 import type { FinishReason } from "../scheduling/step-plan.ts";
 import type { AnswerEvent } from "./collected-generation.ts";
 import type { ModelInfo, Prompt, Usage } from "./engine.ts";
+import { answerFormatShape, readAnswerFormat } from "./openai/answer-format.ts";
 import { templateShape, toChatPrompt } from "./openai/chat-request.ts";
 import { DEFAULT_COMPLETION_TOKENS } from "./openai/completion-request.ts";
 import { type ErrorObject, toErrorObject } from "./openai/error-object.ts";
@@ -32,6 +34,7 @@ const generateSchema = z.strictObject({
   ...templateShape,
   messages: templateShape.messages.nullish(),
   ...streamedSamplingShape,
+  ...answerFormatShape,
   logprobs: z.int().nullish(),
   return_token_ids: z.boolean().nullish(),
   resumable: z.boolean().nullish(),
@@ -54,6 +57,8 @@ export type ClientMessage =
       readonly model: string | null;
       readonly prompt: Prompt;
       readonly fields: SamplingFields;
+      /** The form of the answers; null for any. */
+      readonly format: GrammarSpec | null;
       readonly withTokenIds: boolean;
       /** Messages are numbered, and the request goes on for a while without its socket. */
       readonly isResumable: boolean;
@@ -136,6 +141,7 @@ export function readClientMessage(message: unknown, info: ModelInfo): ClientMess
     model: wire.model ?? null,
     prompt: readPrompt(wire, info),
     fields,
+    format: readAnswerFormat(wire),
     withTokenIds,
     isResumable: wire.resumable ?? false,
   };

@@ -6,6 +6,8 @@ import { resolveModelName } from "../protocol/openai/models.ts";
 import type { SamplingFields } from "../protocol/openai/sampling-fields.ts";
 import type { AnswerMessage } from "../protocol/stream-messages.ts";
 import { createSamplingParams } from "../sampling/create-sampling-params.ts";
+import { compileGrammar } from "../sampling/grammar/compile-grammar.ts";
+import type { GrammarSpec } from "../sampling/grammar/grammar-spec.ts";
 import type { SamplingParams } from "../sampling/sampling-params.ts";
 import type { ActiveWork } from "./active-work.ts";
 import type { KeptStreams } from "./kept-streams.ts";
@@ -35,15 +37,18 @@ export interface ServingContext {
 /**
  * Checks the ranges of a request's sampling fields and fills in the model's defaults.
  *
+ * @param format the form of the answer; null for any
  * @throws TroupeError `invalid_request`, naming the field as the wire spells it.
  */
 export function toSamplingParams(
   context: ServingContext,
   fields: SamplingFields,
   nameField: (field: string) => string,
+  format: GrammarSpec | null = null,
 ): SamplingParams {
   const { vocabSize, defaultParams } = context.engine.info;
-  return createSamplingParams(fields, { vocabSize, nameField, defaults: defaultParams });
+  const grammar = format === null ? {} : { grammar: compileGrammar(format) };
+  return createSamplingParams({ ...fields, ...grammar }, { vocabSize, nameField, defaults: defaultParams });
 }
 
 /** @throws TroupeError `model_not_found`. */

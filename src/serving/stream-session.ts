@@ -84,7 +84,7 @@ export class StreamSession implements SocketSession {
     const { id } = message;
     this.#checkRoom(id);
     checkModel(this.#context, message.model);
-    const params = toSamplingParams(this.#context, message.fields, wireName);
+    const params = toSamplingParams(this.#context, message.fields, wireName, message.format);
     const request = { requestId: `stream-${this.#context.newId()}`, prompt: message.prompt, params };
     if (message.isResumable) {
       const live = this.#begin(id, request.requestId, (signal) =>

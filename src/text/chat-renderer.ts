@@ -37,6 +37,11 @@ export class ChatRenderer {
     return this.#templates.isEmpty && this.#builtIn === null;
   }
 
+  /** Source of the folder's templates; null without any. */
+  get source(): string | null {
+    return this.#templates.source;
+  }
+
   /** @throws TroupeError `unsupported` without a template, `invalid_request` when the conversation is refused */
   render(input: ChatInput): RenderedChat {
     if (this.#builtIn !== null && input.template === undefined && this.#templates.isEmpty)

@@ -32,6 +32,8 @@ export interface ChatInput {
  * ```
  */
 export class ChatTemplates {
+  /** Of all templates, one behind the other; null without any. */
+  readonly source: string | null;
   readonly #templates: ReadonlyMap<string, Template>;
   readonly #specialTokens: SpecialTokens;
 
@@ -43,6 +45,7 @@ export class ChatTemplates {
         compile(text, "invalid_model", `${file}: chat template "${name}"`),
       ]),
     );
+    this.source = sources.length === 0 ? null : sources.map(({ text }) => text).join("\n");
     this.#specialTokens = specialTokens;
   }
 

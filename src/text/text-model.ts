@@ -28,6 +28,8 @@ import { tokenBytes } from "./vocabulary.ts";
 export interface TextModelInfo {
   readonly vocabSize: number;
   readonly hasChatTemplate: boolean;
+  /** Source of the chat templates, one behind the other; null without any. */
+  readonly chatTemplate: string | null;
   /** A text longer than this many characters a token cannot fit; see Tokenizer.maxTokenChars. */
   readonly maxTokenChars: number;
 }
@@ -68,7 +70,7 @@ export class TextModel {
     this.#tokenizer = tokenizer;
     this.#chat = chat;
     const { vocabSize, maxTokenChars } = tokenizer;
-    this.info = { vocabSize, maxTokenChars, hasChatTemplate: !chat.isEmpty };
+    this.info = { vocabSize, maxTokenChars, hasChatTemplate: !chat.isEmpty, chatTemplate: chat.source };
   }
 
   /**

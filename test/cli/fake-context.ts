@@ -15,6 +15,7 @@ export const INFO: ModelInfo = {
   vocabSize: 100,
   hasTokenizer: true,
   hasChatTemplate: true,
+  toolParser: null,
   eosTokenIds: [2],
   kvCache: { pageSize: 16, isPrefixCached: true },
   defaultParams: { topK: 7 },

@@ -16,6 +16,8 @@ const text = (fields: object): object => ({ prompt: "x", ...fields });
 const deep = "[".repeat(20_000) + "]".repeat(20_000);
 
 /** Path, body, then the code and param that the answer must have. */
+const TOOL = { type: "function", function: { name: "f" } };
+
 const CASES: readonly (readonly [string, unknown, string, string | null])[] = [
   ["/v1/completions", "{", "invalid_json", null],
   ["/v1/completions", "", "invalid_json", null],
@@ -72,7 +74,7 @@ const CASES: readonly (readonly [string, unknown, string, string | null])[] = [
   ["/v1/completions", text({ messages: [] }), "invalid_request", "messages"],
   ["/v1/completions", text({ suffix: "end" }), "unsupported", "suffix"],
   ["/v1/completions", text({ use_beam_search: true }), "unsupported", "use_beam_search"],
-  ["/v1/completions", text({ guided_json: {} }), "unsupported", "guided_json"],
+  ["/v1/completions", text({ guided_json: { not: {} } }), "invalid_request", "guided_json.not"],
   ["/v1/completions", text({ priority: 3 }), "unsupported", "priority"],
   ["/v1/chat/completions", {}, "invalid_request", "messages"],
   ["/v1/chat/completions", { messages: [] }, "invalid_request", "messages"],
@@ -113,15 +115,58 @@ const CASES: readonly (readonly [string, unknown, string, string | null])[] = [
     "max_tokens",
   ],
   ["/v1/chat/completions", chat({ max_completion_tokens: 0 }), "invalid_request", "max_completion_tokens"],
-  ["/v1/chat/completions", chat({ tools: [{ type: "function" }] }), "unsupported", "tools"],
-  ["/v1/chat/completions", chat({ tool_choice: "required" }), "unsupported", "tool_choice"],
+  [
+    "/v1/chat/completions",
+    chat({ tools: [{ type: "function" }] }),
+    "invalid_request",
+    "tools[0].function.name",
+  ],
+  ["/v1/chat/completions", chat({ tool_choice: "required" }), "invalid_request", "tool_choice"],
+  ["/v1/chat/completions", chat({ tools: [{ type: "custom" }] }), "unsupported", "tools[0].type"],
+  ["/v1/chat/completions", chat({ tools: [TOOL, TOOL] }), "invalid_request", "tools"],
+  ["/v1/chat/completions", chat({ tools: [TOOL], tool_choice: "any" }), "invalid_request", "tool_choice"],
+  [
+    "/v1/chat/completions",
+    chat({ tools: [TOOL], tool_choice: { type: "function", function: { name: "g" } } }),
+    "invalid_request",
+    "tool_choice",
+  ],
+  [
+    "/v1/chat/completions",
+    chat({
+      tools: [{ type: "function", function: { name: "f", parameters: { minProperties: 1 } } }],
+      tool_choice: "required",
+    }),
+    "invalid_request",
+    "tools[0].function.parameters.minProperties",
+  ],
+  ["/v1/completions", text({ guided_regex: "(a" }), "invalid_request", "guided_regex"],
+  ["/v1/completions", text({ guided_choice: [] }), "invalid_request", "guided_choice"],
+  ["/v1/completions", text({ guided_grammar: "root = x" }), "invalid_request", "guided_grammar"],
+  ["/v1/completions", text({ guided_json: "{" }), "invalid_request", "guided_json"],
+  ["/v1/completions", text({ guided_regex: "a", guided_choice: ["b"] }), "invalid_request", "guided_choice"],
+  ["/v1/completions", text({ guided_regex: "a", ignore_eos: true }), "invalid_request", "ignore_eos"],
+  ["/v1/completions", text({ guided_whitespace_pattern: " " }), "unsupported", "guided_whitespace_pattern"],
+  [
+    "/v1/completions",
+    text({ structured_outputs: { json: { allOf: [{}, {}] } } }),
+    "invalid_request",
+    "structured_outputs.json.allOf",
+  ],
   ["/v1/chat/completions", chat({ functions: [{ name: "f" }] }), "unsupported", "functions"],
   [
     "/v1/chat/completions",
-    chat({ response_format: { type: "json_object" } }),
-    "unsupported",
-    "response_format",
+    chat({ response_format: { type: "json_schema", json_schema: { name: "x" } } }),
+    "invalid_request",
+    "response_format.json_schema.schema",
   ],
+  [
+    "/v1/chat/completions",
+    chat({ response_format: { type: "json_schema", json_schema: { schema: { type: "object", if: {} } } } }),
+    "invalid_request",
+    "response_format.json_schema.schema.if",
+  ],
+  ["/v1/chat/completions", chat({ response_format: { type: "grammar" } }), "unsupported", "response_format"],
   ["/v1/chat/completions", chat({ response_format: "json" }), "invalid_request", "response_format"],
   ["/v1/chat/completions", chat({ modalities: ["audio"] }), "unsupported", "modalities"],
   ["/v1/chat/completions", chat({ prompt: "x" }), "invalid_request", "prompt"],

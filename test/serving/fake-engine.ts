@@ -39,6 +39,7 @@ const INFO: ModelInfo = {
   vocabSize: 0x110000,
   hasTokenizer: true,
   hasChatTemplate: true,
+  toolParser: "hermes",
   eosTokenIds: [2],
   kvCache: { pageSize: 16, isPrefixCached: true },
   defaultParams: {},

@@ -1,12 +1,16 @@
 /** `POST /v1/chat/completions`, the request: its schema and the mapping onto a conversation and sampling fields. */
 import { parse, z } from "../../core/schema.ts";
 import { TroupeError } from "../../errors/troupe-error.ts";
+import type { GrammarSpec } from "../../sampling/grammar/grammar-spec.ts";
 import type { Prompt } from "../engine.ts";
+import type { ToolRequest } from "../tools/tool-plan.ts";
+import { answerFormatShape, readAnswerFormat } from "./answer-format.ts";
 import { messagesSchema, readMessages } from "./chat-messages.ts";
 import { refuseStreamedPromptLogprobs } from "./completion-request.ts";
 import { readSamplingFields, type SamplingFields, samplingShape, wireName } from "./sampling-fields.ts";
 import { readStreamOptions, type StreamOptions, streamShape } from "./stream-options.ts";
 import { refuseUnsupported, toleratedShape, UNSUPPORTED_FIELDS } from "./tolerated-fields.ts";
+import { readTools, toolShape } from "./tool-fields.ts";
 
 const unsupported = {
   ...UNSUPPORTED_FIELDS,
@@ -45,8 +49,8 @@ const schema = z.strictObject({
   max_completion_tokens: z.int().nullish(),
   logprobs: z.boolean().nullish(),
   top_logprobs: z.int().nullish(),
-  tool_choice: z.unknown().optional(),
-  response_format: z.looseObject({ type: z.string() }).nullish(),
+  ...toolShape,
+  ...answerFormatShape,
   modalities: z.array(z.string()).nullish(),
   return_token_ids: z.boolean().nullish(),
 });
@@ -64,6 +68,10 @@ export interface ChatRequest {
   readonly stream: StreamOptions;
   readonly withPromptLogprobs: boolean;
   readonly withTokenIds: boolean;
+  /** The form of the answer; null for any. */
+  readonly format: GrammarSpec | null;
+  /** Null when none may be called. */
+  readonly tools: ToolRequest | null;
 }
 
 /**
@@ -74,7 +82,6 @@ export function readChatRequest(body: unknown): ChatRequest {
   const wire = parse(schema, body, { code: "invalid_request", what: "request body" });
   refuseUnsupported(wire, unsupported);
   refuseOtherOutputs(wire);
-  refuseToolCalls(wire);
   const stream = readStreamOptions(wire);
   refuseStreamedPromptLogprobs(stream, wire.prompt_logprobs);
   const logprobs = readTopLogprobs(wire);
@@ -90,6 +97,8 @@ export function readChatRequest(body: unknown): ChatRequest {
     stream,
     withPromptLogprobs: wire.prompt_logprobs != null,
     withTokenIds: wire.return_token_ids ?? false,
+    format: readAnswerFormat(wire),
+    tools: readTools(wire),
   };
 }
 
@@ -131,24 +140,8 @@ function readTopLogprobs(wire: Wire): number | null {
 }
 
 function refuseOtherOutputs(wire: Wire): void {
-  const format = wire.response_format?.type;
-  if (format !== undefined && format !== "text") {
-    const message = `"response_format" of type "${format}" is not supported by this server; only "text" is.`;
-    throw new TroupeError("unsupported", message, { details: { param: "response_format" } });
-  }
   if (wire.modalities?.some((modality) => modality !== "text")) {
     const message = `"modalities" other than "text" are not supported (got ${JSON.stringify(wire.modalities)}).`;
     throw new TroupeError("unsupported", message, { details: { param: "modalities" } });
   }
-}
-
-/** Tools may be shown to the model (tool_choice "none"); reading calls out of its answer is not supported. */
-function refuseToolCalls(wire: Wire): void {
-  const choice = wire.tool_choice ?? "auto";
-  if (choice === "none") return;
-  const hasTools = wire.tools != null && wire.tools.length > 0;
-  if (!hasTools && choice === "auto") return;
-  const message =
-    'Tool calls are not supported by this server. Leave out "tools", or send "tool_choice": "none" to only show them to the model.';
-  throw new TroupeError("unsupported", message, { details: { param: hasTools ? "tools" : "tool_choice" } });
 }

@@ -6,21 +6,31 @@ import type {
   PromptEvent,
 } from "../collected-generation.ts";
 import type { Usage } from "../engine.ts";
+import type { ToolEvent } from "../tools/tool-events.ts";
+import type { ToolPlan } from "../tools/tool-plan.ts";
+import { readToolCalls, ToolReader } from "../tools/tool-reader.ts";
 import type { ChatRequest } from "./chat-request.ts";
-import { type Responder, type ResponseHead, toFinishReason } from "./responder.ts";
+import type { Responder, ResponseHead } from "./responder.ts";
 import { countsSoFar, sumUsage, toWireUsage } from "./usage.ts";
 import { toChatLogprobs, toPromptLogprobs } from "./wire-logprobs.ts";
+import { finishReasonOf, toCallId, toToolDelta, toWireCall } from "./wire-tool-calls.ts";
 
 /** @see Responder */
 export class ChatResponder implements Responder {
   readonly #request: ChatRequest;
   readonly #head: ResponseHead;
+  readonly #tools: ToolPlan | null;
+  /** One for each answer of a stream, when calls are read. */
+  readonly #readers: readonly ToolReader[];
   readonly #numTokens: number[];
   #numPromptTokens = 0;
 
-  constructor(request: ChatRequest, head: ResponseHead) {
+  /** @param tools null when the answer is text, whatever it looks like */
+  constructor(request: ChatRequest, head: ResponseHead, tools: ToolPlan | null = null) {
     this.#request = request;
     this.#head = head;
+    this.#tools = tools;
+    this.#readers = tools === null ? [] : Array.from({ length: head.n }, () => new ToolReader(tools));
     this.#numTokens = Array.from({ length: head.n }, () => 0);
   }
 
@@ -53,19 +63,53 @@ export class ChatResponder implements Responder {
   }
 
   step(_promptIndex: number, event: AnswerEvent): object[] {
-    if (event.kind === "finish") {
-      const finish = { finish_reason: toFinishReason(event.finishReason), stop_reason: event.stopReason };
-      return [this.#chunk(event.index, { delta: {}, logprobs: null, ...finish })];
-    }
-    this.#numTokens[event.index]! += event.tokenIds.length;
-    if (event.text === "" && event.logprobs === null && !this.#request.withTokenIds) return [];
-    const choice = {
-      delta: { content: event.text },
-      logprobs: event.logprobs === null ? null : toChatLogprobs(event.logprobs),
-      finish_reason: null,
-      ...(this.#request.withTokenIds && { token_ids: event.tokenIds }),
+    return event.kind === "finish" ? this.#finish(event) : this.#delta(event);
+  }
+
+  #finish(event: AnswerEvent & { kind: "finish" }): object[] {
+    const { index, finishReason, stopReason } = event;
+    const reader = this.#readers[index];
+    const last = this.#toolDeltas(index, reader?.end() ?? []);
+    const finish = {
+      finish_reason: finishReasonOf(finishReason, reader?.numCalls ?? 0),
+      stop_reason: stopReason,
     };
-    return [this.#chunk(event.index, choice)];
+    return [
+      ...last.map((delta) => this.#chunk(index, { delta, logprobs: null, finish_reason: null })),
+      this.#chunk(index, { delta: {}, logprobs: null, ...finish }),
+    ];
+  }
+
+  #delta(event: AnswerEvent & { kind: "delta" }): object[] {
+    const { index, text, tokenIds } = event;
+    this.#numTokens[index]! += tokenIds.length;
+    const reader = this.#readers[index];
+    const deltas: object[] =
+      reader === undefined
+        ? text === ""
+          ? []
+          : [{ content: text }]
+        : this.#toolDeltas(index, reader.push(text));
+    const mustSay = event.logprobs !== null || this.#request.withTokenIds;
+    if (deltas.length === 0 && mustSay) deltas.push(reader === undefined ? { content: "" } : {});
+    return deltas.map((delta, place) => {
+      const isFirst = place === 0;
+      return this.#chunk(index, {
+        delta,
+        logprobs: isFirst && event.logprobs !== null ? toChatLogprobs(event.logprobs) : null,
+        finish_reason: null,
+        ...(this.#request.withTokenIds && { token_ids: isFirst ? tokenIds : [] }),
+      });
+    });
+  }
+
+  #toolDeltas(index: number, events: readonly ToolEvent[]): object[] {
+    return events.map((event) => toToolDelta(event, this.#callId(index, event)));
+  }
+
+  /** Unique in the world: the response's id is. */
+  #callId(index: number, event: ToolEvent): string {
+    return toCallId(this.#head.id, index, event.kind === "text" ? 0 : event.index);
   }
 
   closing(usage: Usage): object[] {
@@ -74,11 +118,20 @@ export class ChatResponder implements Responder {
   }
 
   #choice(index: number, answer: CollectedAnswer): object {
+    const { text, calls } =
+      this.#tools === null ? { text: answer.text, calls: [] } : readToolCalls(this.#tools, answer.text);
     return {
       index,
-      message: { role: "assistant", content: answer.text, refusal: null },
+      message: {
+        role: "assistant",
+        content: text === "" && calls.length > 0 ? null : text,
+        refusal: null,
+        ...(calls.length > 0 && {
+          tool_calls: calls.map((call, place) => toWireCall(call, toCallId(this.#head.id, index, place))),
+        }),
+      },
       logprobs: answer.logprobs === null ? null : toChatLogprobs(answer.logprobs),
-      finish_reason: toFinishReason(answer.finishReason),
+      finish_reason: finishReasonOf(answer.finishReason, calls.length),
       stop_reason: answer.stopReason,
       ...(this.#request.withTokenIds && { token_ids: answer.tokenIds }),
     };

@@ -1,7 +1,9 @@
 /** `POST /v1/completions`, the request: its schema and the mapping onto prompts and sampling fields. */
 import { parse, z } from "../../core/schema.ts";
 import { TroupeError } from "../../errors/troupe-error.ts";
+import type { GrammarSpec } from "../../sampling/grammar/grammar-spec.ts";
 import type { ModelInfo, Prompt } from "../engine.ts";
+import { answerFormatShape, readAnswerFormat } from "./answer-format.ts";
 import { readPrompts } from "./prompt-field.ts";
 import { readSamplingFields, type SamplingFields, samplingShape } from "./sampling-fields.ts";
 import { readStreamOptions, type StreamOptions, streamShape } from "./stream-options.ts";
@@ -10,7 +12,7 @@ import { refuseUnsupported, toleratedShape, UNSUPPORTED_FIELDS } from "./tolerat
 /** OpenAI's and vLLM's default. */
 export const DEFAULT_COMPLETION_TOKENS = 16;
 
-const unsupported = { ...UNSUPPORTED_FIELDS, suffix: [""], prompt_embeds: [], response_format: [] };
+const unsupported = { ...UNSUPPORTED_FIELDS, suffix: [""], prompt_embeds: [] };
 
 const schema = z.strictObject({
   ...toleratedShape(unsupported),
@@ -18,6 +20,7 @@ const schema = z.strictObject({
   prompt: z.unknown().optional(),
   ...samplingShape,
   ...streamShape,
+  ...answerFormatShape,
   logprobs: z.int().nullish(),
   echo: z.boolean().nullish(),
   add_special_tokens: z.boolean().nullish(),
@@ -37,6 +40,8 @@ export interface CompletionRequest {
   readonly promptOnly: boolean;
   readonly withPromptLogprobs: boolean;
   readonly withTokenIds: boolean;
+  /** The form of the answers; null for any. */
+  readonly format: GrammarSpec | null;
 }
 
 /**
@@ -71,6 +76,7 @@ export function readCompletionRequest(body: unknown, model: ModelInfo): Completi
     promptOnly,
     withPromptLogprobs: wire.prompt_logprobs != null,
     withTokenIds: wire.return_token_ids ?? false,
+    format: readAnswerFormat(wire),
   };
 }
 

@@ -16,7 +16,7 @@ export function completionsRoute(context: ServingContext): Route {
       if (lastEventId !== null) return resume(context, lastEventId, signal);
       const request = readCompletionRequest(body, context.engine.info);
       const model = checkModel(context, request.model);
-      const params = toSamplingParams(context, request.fields, wireName);
+      const params = toSamplingParams(context, request.fields, wireName, request.format);
       const id = `cmpl-${context.newId()}`;
       const requests = request.prompts.map((prompt, index) => ({
         requestId: `${id}-${index}`,

@@ -1,0 +1,144 @@
+/** Tools and the form of answers through the official client. */
+import assert from "node:assert/strict";
+import { type TestContext, test } from "node:test";
+import OpenAI from "openai";
+import { FakeEngine } from "./fake-engine.ts";
+import { startServer } from "./test-server.ts";
+
+const messages = [{ role: "user" as const, content: "Weather in Paris?" }];
+const parameters = { type: "object", properties: { city: { type: "string" } }, required: ["city"] };
+const tools = [{ type: "function" as const, function: { name: "get_weather", parameters } }];
+const CALLS = [
+  "I look",
+  " it up. ",
+  "<tool",
+  '_call>{"name": "get_',
+  'weather", "argu',
+  'ments": {"city": "Par',
+  'is"}}</tool_call>',
+  "\n",
+  '<tool_call>{"name": "get_weather", "arguments": {}}</tool_call>',
+];
+
+async function start(t: TestContext, engine = new FakeEngine()) {
+  const server = await startServer(t, { engine });
+  engine.script = { tokens: CALLS };
+  return {
+    ...server,
+    client: new OpenAI({ apiKey: "none", baseURL: `${server.url}/v1`, maxRetries: 0 }),
+  };
+}
+
+test("calls come as tool_calls, whole and streamed, and the client gathers the same", async (t) => {
+  const { client } = await start(t);
+  const request = { model: "understudy", messages, tools };
+  const whole = await client.chat.completions.create(request);
+  const gathered = await client.chat.completions.stream(request).finalChatCompletion();
+  for (const { choices } of [whole, gathered]) {
+    const { message, finish_reason: reason } = choices[0]!;
+    assert.equal(reason, "tool_calls");
+    assert.equal(message.content, "I look it up.");
+    assert.deepEqual(
+      message.tool_calls?.map(
+        (call) => call.type === "function" && [call.function.name, call.function.arguments],
+      ),
+      [
+        ["get_weather", '{"city": "Paris"}'],
+        ["get_weather", "{}"],
+      ],
+    );
+    assert.equal(new Set(message.tool_calls?.map(({ id }) => id)).size, 2);
+  }
+});
+
+test("a stream gives the name first, then the arguments in pieces, and no mark as content", async (t) => {
+  const { client } = await start(t);
+  const stream = await client.chat.completions.create({ model: "understudy", messages, tools, stream: true });
+  const deltas = [];
+  for await (const { choices } of stream) deltas.push(choices[0]!.delta);
+  assert.equal(deltas.map(({ content }) => content ?? "").join(""), "I look it up.");
+  const [first, ...pieces] = deltas
+    .flatMap(({ tool_calls: calls }) => calls ?? [])
+    .filter(({ index }) => index === 0);
+  assert.deepEqual([first?.type, first?.function], ["function", { name: "get_weather", arguments: "" }]);
+  assert.ok(pieces.length >= 2);
+  assert.equal(pieces.map((piece) => piece.function?.arguments).join(""), '{"city": "Paris"}');
+});
+
+test("parallel_tool_calls false keeps the first call", async (t) => {
+  const { client } = await start(t);
+  const { choices } = await client.chat.completions.create({
+    model: "understudy",
+    messages,
+    tools,
+    parallel_tool_calls: false,
+  });
+  assert.equal(choices[0]?.message.tool_calls?.length, 1);
+});
+
+test("tool_choice none shows the tools and reads no calls", async (t) => {
+  const { client, engine } = await start(t);
+  const { choices } = await client.chat.completions.create({
+    model: "understudy",
+    messages,
+    tools,
+    tool_choice: "none",
+  });
+  assert.equal(choices[0]?.message.content, CALLS.join(""));
+  const { prompt } = engine.requests[0]!;
+  assert.deepEqual(prompt.kind === "chat" && prompt.tools, tools);
+});
+
+test("a forced call constrains the answer; a free one does not", async (t) => {
+  const { client, engine } = await start(t);
+  await client.chat.completions.create({ model: "understudy", messages, tools });
+  await client.chat.completions.create({ model: "understudy", messages, tools, tool_choice: "required" });
+  const named = { type: "function" as const, function: { name: "get_weather" } };
+  await client.chat.completions.create({ model: "understudy", messages, tools, tool_choice: named });
+  const grammars = engine.requests.map(({ params }) => params.grammar);
+  assert.equal(grammars[0], null);
+  assert.ok(grammars[1] !== null && grammars[2] !== null);
+});
+
+test("where the model's form is not known, only a forced call is possible, written as a list", async (t) => {
+  const { client, engine } = await start(t, new FakeEngine({ toolParser: null }));
+  const request = { model: "understudy", messages, tools };
+  await assert.rejects(client.chat.completions.create(request), { status: 400, code: "unsupported" });
+  engine.script = { tokens: ['[{"name": "get_weather", ', '"arguments": {"city": "Rome"}}]'] };
+  const { choices } = await client.chat.completions.create({ ...request, tool_choice: "required" });
+  const call = choices[0]?.message.tool_calls?.[0];
+  assert.equal(call?.type === "function" && call.function.arguments, '{"city": "Rome"}');
+});
+
+test("marks that are special tokens stay in the text where calls are read", async (t) => {
+  const { client, engine } = await start(t, new FakeEngine({ toolParser: "mistral" }));
+  await client.chat.completions.create({ model: "understudy", messages, tools });
+  assert.equal(engine.requests[0]?.params.skipSpecialTokens, false);
+});
+
+test("every way to give a form reaches the sampler, on every route", async (t) => {
+  const { engine, post } = await start(t);
+  const chat = { messages };
+  const schema = { type: "object", properties: { a: { type: "integer" } } };
+  for (const [path, body] of [
+    ["/v1/chat/completions", { ...chat, response_format: { type: "json_object" } }],
+    [
+      "/v1/chat/completions",
+      { ...chat, response_format: { type: "json_schema", json_schema: { name: "x", schema, strict: true } } },
+    ],
+    ["/v1/chat/completions", { ...chat, tools, response_format: { type: "json_object" } }],
+    ["/v1/chat/completions", { ...chat, guided_json: schema }],
+    ["/v1/completions", { prompt: "x", guided_json: JSON.stringify(schema) }],
+    ["/v1/completions", { prompt: "x", guided_regex: "a+" }],
+    ["/v1/completions", { prompt: "x", guided_choice: ["a", "b"] }],
+    ["/v1/completions", { prompt: "x", guided_grammar: 'root ::= "a"' }],
+    ["/v1/completions", { prompt: "x", structured_outputs: { regex: "a" } }],
+    ["/v1/completions", { prompt: "x", structured_outputs: { json_object: true } }],
+  ] as const) {
+    const response = await post(path, body);
+    assert.equal(response.status, 200, await response.text());
+    assert.ok(engine.requests.at(-1)!.params.grammar !== null, JSON.stringify(body));
+  }
+  await post("/v1/chat/completions", { ...chat, response_format: { type: "text" } });
+  assert.equal(engine.requests.at(-1)!.params.grammar, null);
+});
