@@ -229,6 +229,7 @@ test("every sampling field reaches the engine", async (t) => {
     logprobs: 3,
     promptLogprobs: 2,
     skipSpecialTokens: false,
+    grammar: null,
   });
   assert.deepEqual(engine.requests[0]?.prompt, { kind: "text", text: "x", addSpecialTokens: false });
 });
