@@ -20,6 +20,12 @@ export { KV_DTYPES, type KvDtype } from "./kv/forms/kv-form.ts";
 /** Compiling models. */
 export { compileModel } from "./model/compile/compile-model.ts";
 export { type CompiledModel, PRECISIONS, type Precision } from "./model/compiled-model.ts";
+/** Weights in other precisions, and cut for several ranks. */
+export { type ConvertOptions, convertWeights } from "./model/convert/convert-weights.ts";
+export { type MergeResult, mergeWeights } from "./model/convert/merge-weights.ts";
+export { planStrategy, type SplitOptions, splitWeights } from "./model/convert/split-weights.ts";
+export type { WeightsJob, WeightsResult } from "./model/convert/weights-job.ts";
+export { WEIGHT_PRECISIONS, type WeightPrecision } from "./model/weights-manifest.ts";
 export type {
   ChatMessage,
   Engine,

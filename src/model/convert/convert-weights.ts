@@ -12,7 +12,7 @@ import type { TensorCuts } from "../tensor-parallel/tensor-cuts.ts";
 import type { WeightPrecision } from "../weights-manifest.ts";
 import { type PlannedTensor, planConversion, quantizedPrecision } from "./convert-plan.ts";
 import { type OpenOutput, OutputFolder } from "./output-folder.ts";
-import { atOutput, cutsOf, type WeightsJob, type WeightsResult } from "./weights-job.ts";
+import { atOutput, checkTypes, cutsOf, type WeightsJob, type WeightsResult } from "./weights-job.ts";
 import { companionsOf, copyFiles, identify, indexText } from "./weights-source.ts";
 
 /** What to convert to what. */
@@ -45,6 +45,7 @@ export async function convertWeights(options: ConvertOptions): Promise<WeightsRe
   const { architecture } = await readModelFolder(modelDir);
   const progress = createProgress(options.onProgress, options.signal);
   await using store = await WeightStore.open(modelDir);
+  checkTypes(store);
   const target = quantizedPrecision(precision);
   const needsCuts = target !== null || store.quantization !== null;
   const cuts = needsCuts ? await cutsOf(modelDir, store, options.architectures) : NO_CUTS;

@@ -6,7 +6,7 @@ import { strategyJson } from "../tensor-parallel/strategy.ts";
 import { type CutPart, cutProblem } from "../tensor-parallel/tensor-cut.ts";
 import { REPLICATED, type TensorCut, type TensorCuts } from "../tensor-parallel/tensor-cuts.ts";
 
-/** Numbers of ranks that are tried when the one asked for does not work. */
+/** Numbers of ranks up to this are tried when the one asked for does not work. */
 const MAX_RANKS = 1024;
 
 /**
@@ -77,9 +77,6 @@ function firstBlockProblem(cuts: TensorCuts, size: number): string | null {
 }
 
 function nearestSize(size: number, works: (size: number) => boolean): number {
-  for (let distance = 1; distance < Math.max(size, MAX_RANKS); distance++) {
-    if (size - distance >= 1 && works(size - distance)) return size - distance;
-    if (works(size + distance)) return size + distance;
-  }
-  return 1;
+  const possible = Array.from({ length: MAX_RANKS }, (_, index) => index + 1).filter(works);
+  return possible.reduce((best, other) => (Math.abs(other - size) < Math.abs(best - size) ? other : best), 1);
 }

@@ -9,6 +9,7 @@ import { hashFile } from "../compile/content-hash.ts";
 import type { Progress } from "../compile/progress.ts";
 import { SafetensorsWriter, type TensorPlan } from "../safetensors/safetensors-writer.ts";
 import { MANIFEST_FILE, readManifest, type WeightsManifest, writeManifest } from "../weights-manifest.ts";
+import { LOCK_FILE } from "./folder-lock.ts";
 import type { Sink } from "./tensor-streams.ts";
 
 /** What a folder will be; `files` and `complete` follow as it is filled. */
@@ -122,7 +123,7 @@ function byName([a]: readonly [string, unknown], [b]: readonly [string, unknown]
 }
 
 async function checkEmpty(dir: string): Promise<void> {
-  const name = (await readdir(dir)).find((entry) => !entry.startsWith(MANIFEST_FILE));
+  const name = (await readdir(dir)).find((entry) => !entry.startsWith(MANIFEST_FILE) && entry !== LOCK_FILE);
   if (name === undefined) return;
   const message = `${dir} is not empty (it holds ${name}); choose another folder for the result`;
   throw new TroupeError("file_error", message, { details: { dir } });

@@ -2,7 +2,7 @@
  * Cuts weights into a shard for each rank, whole or cut otherwise before: one pass over the source, a slab of rows at a
  * time, from which every rank takes its part.
  */
-import { mkdir, readdir, readFile, rename, writeFile } from "node:fs/promises";
+import { readdir, readFile, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { TroupeError } from "../../errors/troupe-error.ts";
 import { sha256 } from "../compile/content-hash.ts";
@@ -16,9 +16,17 @@ import { shardName } from "../shards/find-shards.ts";
 import { parseStrategy, STRATEGY_FILE, type Strategy } from "../tensor-parallel/strategy.ts";
 import { publishing } from "./convert-weights.ts";
 import { defaultStrategy } from "./default-strategy.ts";
+import { LOCK_FILE } from "./folder-lock.ts";
 import { OutputFolder } from "./output-folder.ts";
 import { checkShape, shardPlan, sliceTensor } from "./shard-slices.ts";
-import { atOutput, cutsOf, precisionOf, type WeightsJob, type WeightsResult } from "./weights-job.ts";
+import {
+  atOutput,
+  checkTypes,
+  cutsOf,
+  precisionOf,
+  type WeightsJob,
+  type WeightsResult,
+} from "./weights-job.ts";
 import { companionsOf, copyFiles, copyIndex, identify } from "./weights-source.ts";
 
 /** Files that a shard has a copy of. */
@@ -51,6 +59,7 @@ export async function splitWeights(options: SplitOptions): Promise<WeightsResult
   const { architecture } = await readModelFolder(modelDir);
   const progress = createProgress(options.onProgress, options.signal);
   await using store = await WeightStore.open(modelDir);
+  checkTypes(store);
   const { strategy: wanted } = options;
   const isGiven = "file" in wanted;
   const text = isGiven ? await readStrategyFile(wanted.file) : await planStrategy(options, wanted.size);
@@ -112,8 +121,7 @@ function parseText(text: string, what: string): Strategy {
 
 /** The strategy lies beside the shards from the start; what else lies there came from an earlier run. */
 async function openTop(dir: string, text: string): Promise<void> {
-  await mkdir(dir, { recursive: true });
-  const names = await readdir(dir);
+  const names = (await readdir(dir)).filter((name) => name !== LOCK_FILE);
   const path = join(dir, STRATEGY_FILE);
   const before = names.includes(STRATEGY_FILE) ? await readFile(path, "utf8") : null;
   if (before === text) return;

@@ -4,9 +4,11 @@ import type { Architecture } from "../architectures/architecture.ts";
 import { describeModel } from "../architectures/registry.ts";
 import type { OnProgress } from "../compile/progress.ts";
 import { readModelFolder } from "../model-folder.ts";
+import { ELEMENT_BYTES } from "../safetensors/element-types.ts";
 import type { WeightStore } from "../safetensors/weight-store.ts";
 import { type TensorCuts, tensorCuts } from "../tensor-parallel/tensor-cuts.ts";
 import type { WeightPrecision } from "../weights-manifest.ts";
+import { withLock } from "./folder-lock.ts";
 
 /** What every job takes. */
 export interface WeightsJob {
@@ -33,10 +35,10 @@ export interface WeightsResult {
   readonly wasWritten: boolean;
 }
 
-/** Runs a job; a failed system call in it is about the output folder, for what is read has errors of its own. */
+/** Runs a job that nobody else runs there; a failed system call in it is about the output folder, for what is read has errors of its own. */
 export async function atOutput<T>(outputDir: string, job: () => Promise<T>): Promise<T> {
   try {
-    return await job();
+    return await withLock(outputDir, job);
   } catch (error) {
     if (!(error instanceof Error && "syscall" in error)) throw error;
     const message =
@@ -65,4 +67,14 @@ export function precisionOf(store: WeightStore): WeightPrecision {
   }
   if (bytes.F32 >= bytes.BF16 && bytes.F32 >= bytes.F16) return "fp32";
   return bytes.BF16 >= bytes.F16 ? "bf16" : "fp16";
+}
+
+/** @throws TroupeError `invalid_model` for a tensor whose elements have no whole number of bytes that is known */
+export function checkTypes(store: WeightStore): void {
+  for (const { name, dataType, file } of store.files.flatMap(({ tensors }) => tensors)) {
+    if (dataType in ELEMENT_BYTES) continue;
+    const known = Object.keys(ELEMENT_BYTES).join(", ");
+    const message = `${file}: tensor ${name} is ${dataType}, which cannot be written; known are ${known}`;
+    throw new TroupeError("invalid_model", message, { details: { file, tensor: name, dataType } });
+  }
 }

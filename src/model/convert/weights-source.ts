@@ -8,6 +8,7 @@ import { findShards } from "../shards/find-shards.ts";
 import { listWeightFiles } from "../shards/list-weight-files.ts";
 import { STRATEGY_FILE } from "../tensor-parallel/strategy.ts";
 import { type FileRecord, MANIFEST_FILE, readManifest, type WeightsSource } from "../weights-manifest.ts";
+import { LOCK_FILE } from "./folder-lock.ts";
 
 /**
  * The identity of weights by their content. Of shards it is that of the whole they were cut from, and every file that
@@ -65,7 +66,7 @@ const NOT_COMPANION = /\.(?:safetensors|bin|pt|pth|h5|msgpack|gguf|onnx|weights|
 /** Names of the files that go with weights: configuration, tokenizer, templates, licence. */
 export async function companionsOf(dir: string): Promise<readonly string[]> {
   const entries = await readdir(dir, { withFileTypes: true });
-  const own = [INDEX_FILE, MANIFEST_FILE, STRATEGY_FILE];
+  const own = [INDEX_FILE, MANIFEST_FILE, STRATEGY_FILE, LOCK_FILE];
   return entries
     .filter((entry) => !entry.isDirectory() && !NOT_COMPANION.test(entry.name) && !own.includes(entry.name))
     .map(({ name }) => name);

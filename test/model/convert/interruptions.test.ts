@@ -12,6 +12,7 @@ import {
   truncateSync,
   writeFileSync,
 } from "node:fs";
+import { hostname } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { test } from "node:test";
@@ -135,10 +136,26 @@ test("a full disk is told, and the job goes on when there is room", {
   assert.deepEqual(contents(place.at("out")), contents(place.at("straight")));
 });
 
+test("two at once in one folder: one of them is told who works there; a dead one's lock is taken over", async () => {
+  using place = workplace();
+  const both = [place.convert("model", "out", "bf16"), place.convert("model", "out", "bf16")];
+  const failed = (await Promise.allSettled(both)).filter(({ status }) => status === "rejected");
+  assert.equal(failed.length, 1);
+  const lock = join(place.at("out"), "troupe-weights.lock");
+  assert.equal(existsSync(lock), false);
+  const { child, ended } = startChild("split", "no-such-model", place.at("x"), place.cacheDir);
+  await ended;
+  writeFileSync(lock, `${child.pid} ${hostname()}\n`);
+  assert.equal((await place.convert("model", "out", "bf16")).wasWritten, false);
+  writeFileSync(lock, "1 elsewhere\n");
+  const run = () => place.convert("model", "out", "bf16");
+  await assertFails(run, "file_error", "Process 1 on elsewhere", "troupe-weights.lock");
+});
+
 function startChild(job: string, modelDir: string, outputDir: string, cacheDir: string) {
   const script = fileURLToPath(new URL("weights-child.ts", import.meta.url));
   const child = spawn(process.execPath, [script, job, modelDir, outputDir, cacheDir], {
-    stdio: ["ignore", "pipe", "inherit"],
+    stdio: ["ignore", "pipe", "ignore"],
   });
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   return { child, lines, ended: once(child, "close") };
