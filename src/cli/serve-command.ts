@@ -109,8 +109,9 @@ function announcement(config: TroupeConfig, info: ModelInfo, url: string, versio
   return `
 Troupe ${version} serves ${names.join(", ")} (${architecture}, ${precision}, KV ${kvDtype}, context ${maxModelLen} tokens)
 
-  HTTP       ${http}
-  WebSocket  ${webSocket}
+  HTTP        ${http}
+  WebSocket   ${webSocket}
+  Playground  ${url}/
 
 Try it:
 

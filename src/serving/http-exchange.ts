@@ -22,7 +22,12 @@ export interface HttpRequest {
 /** What a route answers. Failures are thrown as TroupeErrors. */
 export type HttpReply =
   | { readonly kind: "json"; readonly status?: number; readonly body: object }
-  | { readonly kind: "text"; readonly contentType: string; readonly body: string }
+  | {
+      readonly kind: "text";
+      readonly contentType: string;
+      readonly body: string;
+      readonly headers?: Readonly<Record<string, string>>;
+    }
   /** Server-sent events, each frame complete. */
   | {
       readonly kind: "events";

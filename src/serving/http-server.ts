@@ -188,7 +188,11 @@ function toHttpRequest(request: FastifyRequest, signal: AbortSignal): HttpReques
 }
 
 function sendReply(reply: FastifyReply, answer: Exclude<HttpReply, { kind: "events" }>): FastifyReply {
-  if (answer.kind === "text") return reply.type(answer.contentType).send(answer.body);
+  if (answer.kind === "text")
+    return reply
+      .headers(answer.headers ?? {})
+      .type(answer.contentType)
+      .send(answer.body);
   return reply
     .code(answer.status ?? 200)
     .type("application/json")

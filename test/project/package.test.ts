@@ -94,6 +94,7 @@ test("the tarball carries what is needed and nothing of the workshop", async () 
     "LICENSE",
     "configs/understudy.yaml",
     "models/understudy/model.safetensors",
+    "web/index.html",
     "dist/src/index.d.ts",
   ]) {
     assert.ok(files.includes(needed), `${needed} is missing`);

@@ -27,6 +27,8 @@ export interface Script {
   readonly refuse?: TroupeError;
   /** Thrown after this many tokens. */
   readonly fail?: { readonly afterTokens: number; readonly error: unknown };
+  /** Holds the engine when an answer has so many tokens. */
+  readonly holdAfterTokens?: number;
   readonly stopReason?: string | number | null;
 }
 
@@ -187,6 +189,7 @@ export class FakeEngine implements Engine {
     const limit = Math.min(all.length, params.maxTokens ?? all.length);
     for (let k = 0; k < limit; k++) {
       if (script.fail?.afterTokens === k) throw script.fail.error;
+      if (script.holdAfterTokens === k) this.hold();
       for (let index = 0; index < params.n; index++) {
         await this.#permission(signal);
         const text = all[k]!;

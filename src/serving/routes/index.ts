@@ -7,7 +7,9 @@ import { completionsRoute } from "./completions.ts";
 import { healthRoute, readyRoute, versionRoute } from "./health.ts";
 import { metricsRoute } from "./metrics.ts";
 import { modelRoute, modelsRoute } from "./models.ts";
+import { pageRoute, playgroundFilesRoute } from "./playground.ts";
 import { responsesRoutes } from "./responses.ts";
+import { stageRoute } from "./stage.ts";
 import { streamRoute } from "./stream.ts";
 import { detokenizeRoute, tokenizeRoute } from "./tokenize.ts";
 
@@ -25,6 +27,9 @@ export function createRoutes(context: ServingContext, responses: ResponseService
     readyRoute,
     versionRoute,
     metricsRoute,
+    pageRoute,
+    playgroundFilesRoute,
+    stageRoute,
   ];
   return [...factories.map((create) => create(context)), ...responsesRoutes(responses)];
 }

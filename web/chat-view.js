@@ -1,0 +1,223 @@
+/** The conversation: asks, shows the answer as it comes, stops, retries, edits, copies. */
+import { copyText } from "./clipboard.js";
+import { toCurl, toOpenAi } from "./code-samples.js";
+import { byId, element } from "./dom.js";
+import { MessageView } from "./message-view.js";
+
+const SUGGESTIONS = ["What is the capital of France?", "What is 17 + 15?", "Tell me a story about a fox."];
+const NEAR_END_PX = 80;
+
+export class ChatView {
+  #connection;
+  #sampling;
+  #announcer;
+  #base;
+  #model = null;
+  /** {role, view} in order. */
+  #messages = [];
+  /** What cancels the answer that runs; null when none does. */
+  #cancel = null;
+  #list = byId("messages");
+  #prompt = byId("prompt");
+  #scroller = byId("scroller");
+
+  constructor({ connection, sampling, announcer, base }) {
+    this.#connection = connection;
+    this.#sampling = sampling;
+    this.#announcer = announcer;
+    this.#base = base;
+    this.#setUpComposer();
+    byId("clear").onclick = () => this.#clear();
+    for (const text of SUGGESTIONS) {
+      const button = element("button", { type: "button", textContent: text });
+      button.onclick = () => this.#ask(text);
+      byId("suggestions").append(button);
+    }
+  }
+
+  /** The name that copied requests use. */
+  set model(name) {
+    this.#model = name;
+  }
+
+  get isRunning() {
+    return this.#cancel !== null;
+  }
+
+  #setUpComposer() {
+    const composer = byId("composer");
+    composer.onsubmit = (event) => {
+      event.preventDefault();
+      const text = this.#prompt.value;
+      if (text.trim() !== "" && this.#ask(text)) this.#prompt.value = "";
+    };
+    this.#prompt.onkeydown = (event) => {
+      if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
+      event.preventDefault();
+      composer.requestSubmit();
+    };
+    byId("stop").onclick = () => this.#stop();
+    addEventListener("keydown", (event) => {
+      if (event.key === "Escape" && this.isRunning) this.#stop();
+    });
+  }
+
+  /** @returns whether it was asked */
+  #ask(text) {
+    if (this.isRunning || !this.#checkSampling()) return false;
+    this.#addUser(text);
+    this.#answer();
+    return true;
+  }
+
+  #checkSampling() {
+    if (this.#sampling.read() !== null) return true;
+    dispatchEvent(new CustomEvent("show-view", { detail: "sampling" }));
+    this.#sampling.focusProblem();
+    return false;
+  }
+
+  #addUser(text) {
+    const view = new MessageView("user", text, [
+      ["Edit", () => this.#edit(view)],
+      ["Copy", (button) => this.#copy(view.content, button)],
+    ]);
+    this.#add("user", view);
+  }
+
+  #add(role, view) {
+    this.#messages.push({ role, view });
+    this.#list.append(view.node);
+    byId("welcome").hidden = true;
+    this.#toEnd();
+  }
+
+  get #isNearEnd() {
+    const { scrollTop, clientHeight, scrollHeight } = this.#scroller;
+    return scrollHeight - scrollTop - clientHeight < NEAR_END_PX;
+  }
+
+  #toEnd() {
+    this.#scroller.scrollTop = this.#scroller.scrollHeight;
+  }
+
+  /** The answer to the conversation as it stands. */
+  #answer() {
+    const fields = this.#sampling.read();
+    const system = this.#sampling.systemMessage;
+    const said = this.#messages.map(({ role, view }) => ({ role, content: view.content }));
+    const request = { messages: system === null ? said : [system, ...said], ...fields };
+    const body = { model: this.#model ?? "default", ...request };
+    const view = new MessageView("assistant", "", [
+      ["Retry", () => this.#retry(view)],
+      ["Copy", (button) => this.#copy(view.content, button)],
+      ["Copy as curl", (button) => this.#copy(toCurl(this.#base, body), button)],
+      ["Copy as openai code", (button) => this.#copy(toOpenAi(this.#base, body), button)],
+    ]);
+    view.state = "running";
+    this.#add("assistant", view);
+    this.#run(request, view);
+  }
+
+  #run(request, view) {
+    const startMs = performance.now();
+    let firstMs = null;
+    let lastMs = startMs;
+    let numTokens = 0;
+    const figures = () => {
+      if (firstMs === null) return "";
+      const seconds = (lastMs - firstMs) / 1000;
+      const rate =
+        numTokens > 1 && seconds > 0 ? ` · ${((numTokens - 1) / seconds).toFixed(1)} tokens/s` : "";
+      return `${numTokens} ${numTokens === 1 ? "token" : "tokens"}${rate} · first after ${(firstMs - startMs).toFixed(0)} ms`;
+    };
+    const end = (state, reason) => {
+      const isNearEnd = this.#isNearEnd;
+      this.#cancel = null;
+      view.state = state;
+      view.meta = [figures(), reason].filter((part) => part !== "").join(" · ");
+      this.#announcer.flush();
+      this.#showRunning();
+      if (isNearEnd) this.#toEnd();
+    };
+    this.#cancel = this.#connection.generate(request, {
+      onToken: (text, num) => {
+        lastMs = performance.now();
+        firstMs ??= lastMs;
+        numTokens += num;
+        // who scrolled up reads there
+        const isNearEnd = this.#isNearEnd;
+        view.append(text);
+        view.meta = figures();
+        this.#announcer.add(text);
+        if (isNearEnd) this.#toEnd();
+      },
+      onDone: ({ choices, usage }) => {
+        numTokens = usage.completion_tokens;
+        const { finish_reason: reason } = choices[0];
+        end("done", reason === "length" ? "ended by the token limit" : "complete");
+      },
+      onError: ({ code, message }) => {
+        if (code !== "cancelled") {
+          view.problem = message;
+          this.#announcer.say(message);
+        }
+        end(code === "cancelled" ? "done" : "failed", code === "cancelled" ? "stopped" : "");
+      },
+      onNotice: (text) => this.#announcer.say(text),
+    });
+    this.#showRunning();
+  }
+
+  #showRunning() {
+    const hadFocus = document.activeElement === byId("stop");
+    byId("send").hidden = this.isRunning;
+    byId("stop").hidden = !this.isRunning;
+    byId("clear").disabled = this.isRunning;
+    if (hadFocus && !this.isRunning) this.#prompt.focus();
+  }
+
+  #stop() {
+    this.#cancel?.();
+  }
+
+  #retry(view) {
+    if (this.isRunning || !this.#checkSampling()) return;
+    this.#cutFrom(view);
+    this.#answer();
+    this.#prompt.focus();
+  }
+
+  async #edit(view) {
+    const text = await view.edit();
+    if (text === null || this.isRunning || !this.#checkSampling()) return;
+    this.#cutFrom(view);
+    this.#addUser(text);
+    this.#answer();
+    this.#prompt.focus();
+  }
+
+  /** Takes a message and those after it away. */
+  #cutFrom(view) {
+    const at = this.#messages.findIndex((message) => message.view === view);
+    for (const message of this.#messages.splice(at)) message.view.node.remove();
+  }
+
+  #clear() {
+    for (const { view } of this.#messages.splice(0)) view.node.remove();
+    byId("welcome").hidden = false;
+    this.#announcer.say("New conversation");
+    this.#prompt.focus();
+  }
+
+  async #copy(text, button) {
+    if (!(await copyText(text))) return;
+    const label = button.textContent;
+    this.#announcer.say("Copied");
+    if (label === "Copied") return;
+    button.textContent = "Copied";
+    setTimeout(() => {
+      button.textContent = label;
+    }, 1500);
+  }
+}
