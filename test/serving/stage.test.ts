@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { Timer } from "../../src/core/clock.ts";
 import { ManualClock } from "../../src/core/manual-clock.ts";
 import type { StageFrame } from "../../src/protocol/stage-frame.ts";
 import { MAX_STAGE_VIEWERS, STAGE_INTERVAL_MS } from "../../src/serving/routes/stage.ts";
@@ -40,7 +41,7 @@ class WatchedEngine extends FakeEngine {
 }
 
 test("a viewer gets everything first, then what is new, and nothing while nothing is", async (t) => {
-  const [engine, clock] = [new WatchedEngine(), new ManualClock()];
+  const [engine, clock] = [new WatchedEngine(), new StageClock()];
   const { url } = await startServer(t, { engine, clock });
   const viewer = await watch(url);
   const first = frameOf(await viewer.next());
@@ -70,9 +71,9 @@ test("a viewer gets everything first, then what is new, and nothing while nothin
 });
 
 test("without a viewer the engine is not looked at", async (t) => {
-  const [engine, clock] = [new WatchedEngine(), new ManualClock()];
+  const [engine, clock] = [new WatchedEngine(), new StageClock()];
   const { url } = await startServer(t, { engine, clock });
-  assert.equal(clock.numPending, 0);
+  assert.equal(clock.numWaiting, 0);
   const viewer = await watch(url);
   await viewer.next();
   await untilWaiting(clock, 1);
@@ -83,7 +84,7 @@ test("without a viewer the engine is not looked at", async (t) => {
 });
 
 test("viewers past the limit are told to come back, and a place is free again when one leaves", async (t) => {
-  const clock = new ManualClock();
+  const clock = new StageClock();
   const { url } = await startServer(t, { clock });
   const viewers = [];
   for (let n = 0; n < MAX_STAGE_VIEWERS; n++) {
@@ -103,7 +104,7 @@ test("viewers past the limit are told to come back, and a place is free again wh
 });
 
 test("a server that stops ends the stage", async (t) => {
-  const clock = new ManualClock();
+  const clock = new StageClock();
   const { url, server } = await startServer(t, { clock });
   const viewer = await watch(url);
   await viewer.next();
@@ -113,7 +114,30 @@ test("a server that stops ends the stage", async (t) => {
   await closed;
 });
 
-/** So many viewers have looked and wait for the next time. */
-async function untilWaiting(clock: ManualClock, numViewers: number): Promise<void> {
-  while (clock.numPending !== numViewers) await new Promise(setImmediate);
+/** Until so many viewers have looked and wait for the next time; the server itself has timers of its own. */
+async function untilWaiting(clock: StageClock, numViewers: number): Promise<void> {
+  while (clock.numWaiting !== numViewers) await new Promise(setImmediate);
+}
+
+class StageClock extends ManualClock {
+  numWaiting = 0;
+  override schedule(delayMs: number, callback: () => void): Timer {
+    if (delayMs !== STAGE_INTERVAL_MS) return super.schedule(delayMs, callback);
+    this.numWaiting++;
+    let isOver = false;
+    const end = (): void => {
+      if (!isOver) this.numWaiting--;
+      isOver = true;
+    };
+    const timer = super.schedule(delayMs, () => {
+      end();
+      callback();
+    });
+    return {
+      cancel: () => {
+        end();
+        timer.cancel();
+      },
+    };
+  }
 }
