@@ -2,6 +2,16 @@
 
 /** Starting an engine and talking to it. */
 export { startEngine } from "../actors/engine.ts";
+/** The cast, for actors of your own that talk to it. */
+export {
+  type AdmissionProtocol,
+  EDGE,
+  type EdgeProtocol,
+  SCHEDULER,
+  type SchedulerProtocol,
+  TOKENIZER_POOL,
+  type TokenizerPoolProtocol,
+} from "../actors/messages.ts";
 export type { StartEngineOptions } from "../actors/start-cast.ts";
 /** Configuration. */
 export type { TroupeConfig } from "./config/config.ts";
@@ -16,7 +26,6 @@ export { TroupeError, type TroupeErrorOptions } from "./errors/troupe-error.ts";
 /** Actors of your own. */
 export { createActorSystem } from "./hosts/create-actor-system.ts";
 export { KV_DTYPES, type KvDtype } from "./kv/forms/kv-form.ts";
-
 /** Compiling models. */
 export { compileModel } from "./model/compile/compile-model.ts";
 export { type CompiledModel, PRECISIONS, type Precision } from "./model/compiled-model.ts";
@@ -93,6 +102,7 @@ export { compileGrammar } from "./sampling/grammar/compile-grammar.ts";
 export type { Grammar } from "./sampling/grammar/grammar.ts";
 export type { GrammarSpec } from "./sampling/grammar/grammar-spec.ts";
 export type { PositionLogprobs, SamplingParams, TokenLogprob } from "./sampling/sampling-params.ts";
+export type { EngineRequest } from "./scheduling/step-plan.ts";
 export { createServer } from "./serving/create-server.ts";
 /** Serving an engine over HTTP and WebSocket. */
 export { createLogger } from "./serving/logger.ts";

@@ -9,16 +9,16 @@ export interface Timer {
 export interface Clock {
   /** Milliseconds on a monotonic scale; only differences mean anything. */
   now(): number;
-  /** Calls `callback` once, at least `delayMs` later. The timer does not keep the process alive. */
-  schedule(delayMs: number, callback: () => void): Timer;
+  /** Calls `callback` once, at least `delayMs` later. The timer does not keep the process alive, unless told to. */
+  schedule(delayMs: number, callback: () => void, options?: { readonly keepsAlive?: boolean }): Timer;
 }
 
 /** The real clock. */
 export const systemClock: Clock = {
   now: () => performance.now(),
-  schedule(delayMs, callback) {
+  schedule(delayMs, callback, { keepsAlive = false } = {}) {
     const handle = setTimeout(callback, delayMs);
-    handle.unref();
+    if (!keepsAlive) handle.unref();
     return { cancel: () => clearTimeout(handle) };
   },
 };

@@ -9,8 +9,8 @@ import { TroupeError } from "../errors/troupe-error.ts";
 import { issueText, listOf, nounFor } from "./issue-text.ts";
 import { nearestName } from "./nearest-name.ts";
 
-export { z };
 export type { ZodType };
+export { z };
 
 /** More are counted, not described: what comes from outside may have a problem in each of a million entries. */
 const MAX_PROBLEMS = 8;

@@ -181,7 +181,7 @@ export class ActorNode implements CellHome, MessengerHome {
     this.directory.down(address);
     this.#cells.delete(address);
     this.#early.delete(address);
-    this.calls.lose(address, downError(entry.name, reason));
+    this.calls.lose(address, () => downError(entry.name, reason));
     this.services.groups.leaveAll(address);
     for (const notify of [...located.watchers]) notify(reason);
   }

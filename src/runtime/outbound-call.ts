@@ -51,8 +51,11 @@ export class OutboundCalls {
   }
 
   /** Settles every call to an incarnation that is down. */
-  lose(address: number, error: TroupeError): void {
-    for (const call of [...this.#calls.values()]) if (call.address === address) call.lose(error);
+  lose(address: number, makeError: () => TroupeError): void {
+    const lost = [...this.#calls.values()].filter((call) => call.address === address);
+    if (lost.length === 0) return;
+    const error = makeError();
+    for (const call of lost) call.lose(error);
   }
 
   /** Settles every call. */

@@ -269,7 +269,8 @@ export class Supervisor implements Supervised {
   #wait(delayMs: number): Promise<void> {
     if (delayMs <= 0 || this.#stopping !== null) return Promise.resolve();
     return new Promise((resolve) => {
-      const timer: Timer = this.#core.clock.schedule(delayMs, resolve);
+      // While all threads of the tree are down, nothing else might hold the process.
+      const timer: Timer = this.#core.clock.schedule(delayMs, resolve, { keepsAlive: true });
       this.#endBackoff = () => {
         timer.cancel();
         resolve();

@@ -15,6 +15,19 @@ const EXPECTED: Readonly<Record<string, readonly RegExp[]>> = {
   ],
   "in-process.ts": [/The capital of France is Paris\./, /17 plus 15 is 32\./, /p-e-n-g-u-i-n/],
   "openai-client.ts": [/^1, 2, 3, .* 12\.$/m, /Hello! How can I help you today\?/, /token: 'Hello'/],
+  "spawn-your-own-actor.ts": [
+    /The capital of France is Paris\./,
+    /refused: This server does not talk about that\./,
+    /refused in all: 1/,
+  ],
+  "stream-with-credits.ts": [/read 50, never more than the window ahead: true/, /the producer was cancelled/],
+  "supervised-restart.ts": [
+    /before: 42/,
+    /down: near \(crash\)/,
+    /meanwhile: actor_down, retryable: true/,
+    /restarted: near, far/,
+    /after: null/,
+  ],
   "websocket-streaming.ts": [/a done: 1, 2, 3/, /b done: After Monday comes Tuesday\./, /c done: Penguin/],
 };
 

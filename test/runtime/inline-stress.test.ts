@@ -1,0 +1,3 @@
+import { stressCases } from "./stress-cases.ts";
+
+stressCases("inline");
