@@ -191,6 +191,24 @@ function errorCases(host: string): void {
     assert.equal((await down).reason.kind, "crash");
   });
 
+  test(`${host}: a handler that outlives its crashed actor by 5 s does not hold up its end`, async (t) => {
+    if (host === "thread") return; // a thread keeps real time
+    const clock = new ManualClock();
+    const { system } = setup(t, host, { clock });
+    const pool = await system.spawn<PoolProtocol>(POOL, { host, args: null, restart: "temporary" });
+    const job = { entered: newLatch(), release: newLatch() };
+    const work = system.ask(pool, "work", job);
+    await untilOpen(job.entered);
+    const down = nextEvent(system, "down");
+    system.tell(pool, "crash", null);
+    await assert.rejects(work, coded("actor_down"));
+    clock.advance(4_999);
+    assert.equal(system.inspect().actors[0]?.state, "running");
+    clock.advance(1);
+    assert.equal((await down).reason.kind, "crash");
+    openLatch(job.release);
+  });
+
   test(`${host}: a throw in a tell handler or a timer is a crash`, async (t) => {
     const { system, spawnProbe } = setup(t, host);
     for (const kind of ["crash", "crashLater"] as const) {

@@ -45,6 +45,24 @@ const wrongItems: AsyncIterable<string> = messenger.stream(counter, "follow", { 
 // @ts-expect-error a reference of another protocol
 const wrongRef: ActorRef<Other> = counter;
 
+declare const ctx: ActorContext<Counter, { total: number }>;
+const spawned: Promise<ActorRef<Counter>> = ctx.spawn<Counter>(new URL("file:///counter.ts"), { args: null });
+const found: ActorRef<Counter> | null = ctx.lookup<Counter>("counter");
+const shards: readonly ActorRef<Counter>[] = ctx.members<Counter>("shards");
+ctx.watchGroup("shards", (state, { kind }) => {
+  state.total += kind === "joined" ? 1 : -1;
+});
+// @ts-expect-error a spawned actor speaks its own protocol
+const wrongChild: Promise<ActorRef<Other>> = ctx.spawn<Counter>(new URL("file:///counter.ts"), {
+  args: null,
+});
+// @ts-expect-error what was looked up may not be there
+messenger.tell(ctx.lookup<Counter>("counter"), "add", 1);
+// @ts-expect-error a child is given its arguments
+ctx.spawn<Counter>(new URL("file:///counter.ts"), { host: "thread" });
+// @ts-expect-error the state has no such field
+ctx.watchGroup("shards", (state) => void state.sum);
+
 const good = defineActor<Counter, { start: number }, { total: number }>({
   init: (_ctx, args) => ({ total: args.start }),
   handlers: {
@@ -85,4 +103,8 @@ defineActor<Other, null, { n: number }>({
 });
 
 const anyProtocol: Protocol = {} as Counter;
+defineActor<Counter, { start: number }, { total: number }>({ ...good, handlers: good.handlers });
+// @ts-expect-error arguments of another actor
+void ctx.spawn(good, { args: { begin: 1 } });
 void [accepted, total, flushed, items, named, overWire, wrongReply, wrongItems, wrongRef, good, anyProtocol];
+void [spawned, found, shards, wrongChild];
