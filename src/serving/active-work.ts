@@ -44,27 +44,44 @@ export class ActiveWork {
         "not_ready",
         "The server is stopping and takes no new requests. Retry elsewhere or later.",
       );
-    const leave = client === undefined ? null : this.#enter(client);
-    this.#cuts.add(cut);
+    let leave = client === undefined ? null : this.#enterWithin(client);
+    const finish = this.join(cut);
     return () => {
-      if (!this.#cuts.delete(cut)) return;
+      finish();
       leave?.();
-      if (this.#cuts.size === 0) this.#onEmpty?.();
+      leave = null;
     };
   }
 
-  #enter(client: string): () => void {
-    const numHere = this.#numByClient.get(client) ?? 0;
-    if (this.#maxPerClient !== null && numHere >= this.#maxPerClient) {
-      const text = `You have ${numHere} requests in flight, the limit of this server. Wait for one to end.`;
-      throw new TroupeError("rate_limited", text);
-    }
-    this.#numByClient.set(client, numHere + 1);
+  /** The same without a limit, also while closing: for readers of what other work makes. */
+  join(cut: Cut): () => void {
+    this.#cuts.add(cut);
+    return () => {
+      if (this.#cuts.delete(cut) && this.#cuts.size === 0) this.#onEmpty?.();
+    };
+  }
+
+  /**
+   * Counts work that goes on without its request toward the client's limit; it has been let in before.
+   *
+   * @returns to be called once when the work has ended.
+   */
+  hold(client: string): () => void {
+    this.#numByClient.set(client, (this.#numByClient.get(client) ?? 0) + 1);
     return () => {
       const numLeft = this.#numByClient.get(client)! - 1;
       if (numLeft === 0) this.#numByClient.delete(client);
       else this.#numByClient.set(client, numLeft);
     };
+  }
+
+  #enterWithin(client: string): () => void {
+    const numHere = this.#numByClient.get(client) ?? 0;
+    if (this.#maxPerClient !== null && numHere >= this.#maxPerClient) {
+      const text = `You have ${numHere} requests in flight, the limit of this server. Wait for one to end.`;
+      throw new TroupeError("rate_limited", text);
+    }
+    return this.hold(client);
   }
 
   /** Refuses new requests and waits for those in flight; cuts what is left after `drainMs`. */

@@ -5,6 +5,8 @@ import type { TroupeError } from "../errors/troupe-error.ts";
 export interface HttpRequest {
   /** The client's X-Request-Id, else one of ours; it is sent back. */
   readonly id: string;
+  /** Who asks, for limits by client. */
+  readonly client: string;
   /** Decoded JSON; undefined when there was none. */
   readonly body: unknown;
   /** What stands in place of the route's `*`. */

@@ -147,7 +147,8 @@ async function serve(
   reply: FastifyReply,
 ): Promise<FastifyReply> {
   const abort = new AbortController();
-  const finish = route.isWork ? context.work.add((reason) => abort.abort(reason), request.client) : null;
+  const cut = (reason: TroupeError): void => abort.abort(reason);
+  const finish = route.isWork ? context.work.add(cut, request.client) : null;
   reply.raw.once("close", () => {
     if (!reply.raw.writableFinished)
       abort.abort(new TroupeError("cancelled", "The client went away before the response was complete."));
@@ -156,6 +157,7 @@ async function serve(
   try {
     const answer = await route.handle(toHttpRequest(request, abort.signal));
     if (answer.kind !== "events") return sendReply(reply, answer);
+    if (!route.isWork && !reply.raw.closed) reply.raw.once("close", context.work.join(cut));
     reply.hijack();
     copyHeaders(reply);
     await writeSse(reply.raw, answer.frames, {
@@ -178,6 +180,7 @@ function toHttpRequest(request: FastifyRequest, signal: AbortSignal): HttpReques
   const { "last-event-id": lastEventId } = request.headers;
   return {
     id: request.id,
+    client: request.client,
     body: request.body,
     rest,
     pathId,

@@ -39,8 +39,8 @@ export class LiveStream<T> {
   #isReleased = false;
   #outcome: { readonly failure: unknown } | "ended" | null = null;
   #window: Timer | null = null;
-  /** Resolved at every change: an event, room, the end. */
-  #change = Promise.withResolvers<void>();
+  /** To be called at the next change: an event, room, the end. */
+  #waiting: (() => void)[] = [];
 
   constructor(options: LiveStreamOptions<T>) {
     this.#options = options;
@@ -88,7 +88,7 @@ export class LiveStream<T> {
     try {
       for (let number = from; ; number++) {
         while (number >= this.#log.next && this.#outcome === null && !signal.aborted)
-          await this.#change.promise;
+          await this.#nextChange();
         signal.throwIfAborted();
         if (number >= this.#log.next) break;
         this.#checkKept(number);
@@ -120,7 +120,7 @@ export class LiveStream<T> {
 
   /** What nobody is expected to read counts as sent, so that the oldest makes room. */
   async #room(): Promise<void> {
-    if (this.#isAwaited) await this.#change.promise;
+    if (this.#isAwaited) await this.#nextChange();
     else this.#log.markSent(this.#log.next);
   }
 
@@ -143,9 +143,14 @@ export class LiveStream<T> {
     throw new TroupeError("stream_broken", message);
   }
 
+  #nextChange(): Promise<void> {
+    return new Promise((resolve) => this.#waiting.push(resolve));
+  }
+
   #changed(): void {
-    const { resolve } = this.#change;
-    this.#change = Promise.withResolvers<void>();
-    resolve();
+    if (this.#waiting.length === 0) return;
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const wake of waiting) wake();
   }
 }

@@ -1,7 +1,13 @@
 /** The official client is the judge of the Responses API. */
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
-import OpenAI, { APIError, BadRequestError, NotFoundError, RateLimitError } from "openai";
+import OpenAI, {
+  APIError,
+  BadRequestError,
+  InternalServerError,
+  NotFoundError,
+  RateLimitError,
+} from "openai";
 import type { Response as ApiResponse, ResponseStreamEvent } from "openai/resources/responses/responses";
 import { ManualClock } from "../../src/core/manual-clock.ts";
 import { TroupeError } from "../../src/errors/troupe-error.ts";
@@ -228,6 +234,18 @@ test("in the background a response is made while nobody is connected", async (t)
   await assert.rejects(client.responses.create({ ...ask, background: true, store: false }), BadRequestError);
 });
 
+test("responses in the background count toward their client's limit until they end", async (t) => {
+  const { client, engine } = await startClient(t, { config: { maxRequestsPerClient: 2 } });
+  engine.hold();
+  const { id } = await client.responses.create({ ...ask, background: true });
+  await client.responses.create({ ...ask, background: true });
+  await assert.rejects(client.responses.create({ ...ask, background: true }), RateLimitError);
+  assert.equal((await client.responses.retrieve(id)).status, "in_progress");
+  engine.release();
+  await engine.until(({ numLive }) => numLive === 0);
+  assert.equal((await client.responses.retrieve(id)).status, "completed");
+});
+
 test("a background stream goes on without its reader, and can be read again from any event", async (t) => {
   const { client, engine } = await startClient(t);
   engine.hold();
@@ -286,6 +304,19 @@ test("a client that leaves cancels a response that is not in the background, str
   controller.abort();
   await assert.rejects(whole);
   await engine.until(({ cancelled }) => cancelled.length === 2);
+});
+
+test("a stopping server takes no new responses, and those in the background can be awaited", async (t) => {
+  const { client, engine, server } = await startClient(t);
+  engine.hold();
+  const { id } = await client.responses.create({ ...ask, background: true });
+  const closing = server.close({ drainMs: 60_000 });
+  await assert.rejects(client.responses.create(ask), InternalServerError);
+  const stream = await client.responses.retrieve(id, { stream: true });
+  engine.release();
+  const events = await Array.fromAsync(stream);
+  assert.equal(events.at(-1)?.type, "response.completed");
+  await closing;
 });
 
 test("deleting a response that is being made cancels it", async (t) => {
@@ -353,6 +384,7 @@ const REFUSED: readonly (readonly [string, object, string])[] = [
   ["no tokens", { max_output_tokens: 0 }, "max_output_tokens"],
   ["too many alternatives", { top_logprobs: 21 }, "top_logprobs"],
   ["long metadata", { metadata: { key: "x".repeat(513) } }, "metadata"],
+  ["a resumable stream that is none", { stream_options: { resumable: true } }, "stream_options"],
   ["several answers", { n: 2 }, "n"],
 ];
 

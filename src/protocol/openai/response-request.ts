@@ -109,7 +109,7 @@ export function readResponseRequest(body: unknown): ResponseRequest {
   const isStored = wire.store ?? true;
   if (isBackground && !isStored)
     throw refuse("store", '"background": true needs "store": true: its result has to be fetched.');
-  if (wire.stream_options?.resumable === true && wire.stream === false)
+  if (wire.stream_options?.resumable === true && wire.stream !== true)
     throw refuse(
       "stream_options",
       '"stream_options.resumable" is only allowed together with "stream": true.',

@@ -20,6 +20,16 @@ interface Running {
   readonly inputItems: readonly InputItem[];
 }
 
+/** Where a request for a response comes from. */
+export interface Requester {
+  /** Aborted when the connection is lost; of no effect once the engine has admitted the response. */
+  readonly signal: AbortSignal;
+  /** Who asks, for limits by client. */
+  readonly client: string;
+  /** Where responses go that are not stored, and where earlier ones are looked for first. */
+  readonly memory?: ResponseStore;
+}
+
 /** All responses of one server. */
 export class ResponseService {
   readonly #context: ServingContext;
@@ -41,11 +51,9 @@ export class ResponseService {
   /**
    * Resolves when the engine has admitted the response.
    *
-   * @param signal of the connection that asks, until then.
-   * @param memory where responses go that are not stored, and where earlier ones are looked for first.
    * @throws TroupeError of the request or the engine; `not_found` for an unknown previous response.
    */
-  async create(request: ResponseRequest, signal: AbortSignal, memory?: ResponseStore): Promise<ResponseRun> {
+  async create(request: ResponseRequest, { signal, client, memory }: Requester): Promise<ResponseRun> {
     const context = this.#context;
     const model = checkModel(context, request.model);
     const params = toSamplingParams(context, request.fields, nameResponseField);
@@ -75,6 +83,7 @@ export class ResponseService {
       throw thrown;
     }
     if (request.isStored || request.isResumable) this.#streams.add(id, running.run);
+    if (request.isBackground) void running.run.final.then(context.work.hold(client));
     return running.run;
   }
 

@@ -88,7 +88,11 @@ export class ResponseSession implements SocketSession {
   }
 
   async #create(request: ResponseRequest, signal: AbortSignal, job: Job): ReturnType<Open> {
-    const run = await this.#responses.create(request, signal, this.#memory);
+    const run = await this.#responses.create(request, {
+      signal,
+      client: this.#client,
+      memory: this.#memory,
+    });
     job.responseId = run.id;
     return run.stream.read(0, signal);
   }

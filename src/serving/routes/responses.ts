@@ -28,7 +28,8 @@ const retrieveSchema = z.strictObject({
 /** All routes of the Responses API. */
 export function responsesRoutes(responses: ResponseService): Route[] {
   const onOne = (route: Pick<Route, "method" | "handle"> & { readonly suffix?: string }): Route => ({
-    isWork: true,
+    // The response is the work. Who is at a limit, or waits while the server stops, must still be able to look and to cancel.
+    isWork: false,
     method: route.method,
     path: `${RESPONSES_PATH}/:id${route.suffix ?? ""}`,
     handle: route.handle,
@@ -54,13 +55,13 @@ export function responsesRoutes(responses: ResponseService): Route[] {
 }
 
 async function create(responses: ResponseService, http: HttpRequest): Promise<HttpReply> {
-  const { body, lastEventId, signal } = http;
+  const { body, client, lastEventId, signal } = http;
   if (lastEventId !== null) {
     const { streamId, from } = readEventId(lastEventId);
     return toResponseFrames(responses.read(streamId, from, signal), streamId);
   }
   const request = readResponseRequest(body);
-  const run = await responses.create(request, signal);
+  const run = await responses.create(request, { signal, client });
   if (request.isStreamed) return toResponseFrames(run.stream.read(0, signal), run.id);
   if (request.isBackground) return { kind: "json", body: run.response };
   const leave = (): void => run.cancel(signal.reason as TroupeError);
