@@ -8,8 +8,8 @@ import { ActiveWork } from "./active-work.ts";
 import { readApiKeys } from "./api-keys.ts";
 import { ConnectionLimits } from "./connection-limits.ts";
 import { createHttpServer } from "./http-server.ts";
-import type { Logger } from "./logger.ts";
 import { KeptStreams } from "./kept-streams.ts";
+import type { Logger } from "./logger.ts";
 import { Metrics } from "./metrics.ts";
 import { OriginPolicy } from "./origin-policy.ts";
 import { ResponseService } from "./responses/response-service.ts";
@@ -18,8 +18,8 @@ import { createRoutes } from "./routes/index.ts";
 import { RESPONSES_PATH } from "./routes/responses.ts";
 import { STREAM_PATH } from "./routes/stream.ts";
 import type { ServingContext } from "./serving-context.ts";
-import { readTlsFiles } from "./tls-files.ts";
 import { StreamSession } from "./stream-session.ts";
+import { readTlsFiles } from "./tls-files.ts";
 import { WebSocketEndpoint } from "./websocket.ts";
 
 /** What a server is made of. */

@@ -5,9 +5,9 @@ import { connect, type Socket } from "node:net";
 import { type TestContext, test } from "node:test";
 import OpenAI from "openai";
 import type {
+  ResponseStreamEvent,
   ResponsesClientEvent,
   ResponsesServerEvent,
-  ResponseStreamEvent,
 } from "openai/resources/responses/responses";
 import { ResponsesWS } from "openai/resources/responses/ws";
 import { WebSocket } from "ws";

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { systemClock } from "../../src/core/clock.ts";
-import { ActiveWork } from "../../src/serving/active-work.ts";
 import type { AnswerMessage } from "../../src/protocol/stream-messages.ts";
+import { ActiveWork } from "../../src/serving/active-work.ts";
 import { KeptStreams } from "../../src/serving/kept-streams.ts";
 import { createLogger } from "../../src/serving/logger.ts";
 import { Metrics } from "../../src/serving/metrics.ts";

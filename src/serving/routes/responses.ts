@@ -1,8 +1,8 @@
 /** `POST /v1/responses`, and one response: `GET`, `DELETE`, `POST .../cancel`, `GET .../input_items`. */
 import { parse, z } from "../../core/schema.ts";
 import { TroupeError } from "../../errors/troupe-error.ts";
-import { readResponseRequest } from "../../protocol/openai/response-request.ts";
 import { toInputItemList } from "../../protocol/openai/input-item-list.ts";
+import { readResponseRequest } from "../../protocol/openai/response-request.ts";
 import { readEventId } from "../event-ids.ts";
 import type { HttpReply, HttpRequest, Route } from "../http-exchange.ts";
 import { toResponseFrames } from "../responses/response-frames.ts";
