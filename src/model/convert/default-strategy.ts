@@ -65,6 +65,7 @@ function firstProblem(
 
 /** Blocks say nothing of the heads and channels they hold, and those must stay whole too. */
 function firstBlockProblem(cuts: TensorCuts, size: number): string | null {
+  if (size === 1) return null;
   for (const { cut, inputs } of cuts.matrices.values()) {
     if (cut.kind === "replicated" || cut.axis === 0) continue;
     const problem = cutProblem(cut, size);

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { describe, test } from "node:test";
 import { splitWeights } from "../../../src/model/convert/split-weights.ts";
 import { assertFails } from "../assert-fails.ts";
-import { safetensors } from "../make-checkpoint.ts";
+import { safetensors, writeRandomLlama } from "../make-checkpoint.ts";
 import { bytesOf, GOLDEN, GOLDEN_MODELS, tensorsOf, weightsPlace } from "./weights-place.ts";
 
 const FILE = "model.safetensors";
@@ -137,6 +137,25 @@ test("a number of ranks that does not divide the model is refused with the neare
   await place.convert(LLAMA, "w4", "w4");
   const run = () => place.split("w4", "two", 2);
   await assertFails(run, "invalid_request", "80 of 160 quantised inputs", "block of 32", "works is 1");
+});
+
+test("a last block that is not full is no hindrance to one rank, nor to going back to floats", async () => {
+  using place = weightsPlace();
+  mkdirSync(place.at("model"));
+  writeRandomLlama(place.at("model"), { hidden: 48, mlp: 72, layers: 1, heads: 2, vocab: 40 });
+  await place.convert("model", "w4", "w4");
+  await place.split("w4", "one", 1);
+  await place.merge("one", "whole");
+  assert.deepEqual(bytesOf(place.at("whole"), FILE), bytesOf(place.at("w4"), FILE));
+  await assertFails(() => place.split("w4", "two", 2), "invalid_request", "works is 1");
+  await place.convert("w4", "floats", "fp32");
+  const floatsOf = (name: string) => {
+    const { bytes } = tensorsOf(place.at(name), FILE).get("model.layers.0.mlp.down_proj.weight")!;
+    return new Float32Array(new Uint8Array(bytes).buffer);
+  };
+  const before = floatsOf("model");
+  // Weights lie between -0.5 and 0.5, so a step is at most 1 / 16 of that range and a little more.
+  assert.ok(floatsOf("floats").every((value, i) => Math.abs(value - before[i]!) < 0.08));
 });
 
 /** Two shards of llama2, and the same of another model. */
