@@ -2,7 +2,7 @@
 import { TroupeError } from "../../errors/troupe-error.ts";
 import { BLOCK, storedPartOf } from "../precisions/stored-form.ts";
 import type { WeightStore } from "../safetensors/weight-store.ts";
-import { strategyJson } from "../tensor-parallel/strategy.ts";
+import { strategyText } from "../tensor-parallel/strategy.ts";
 import { type CutPart, cutProblem } from "../tensor-parallel/tensor-cut.ts";
 import { REPLICATED, type TensorCut, type TensorCuts } from "../tensor-parallel/tensor-cuts.ts";
 
@@ -10,14 +10,14 @@ import { REPLICATED, type TensorCut, type TensorCuts } from "../tensor-parallel/
 const MAX_RANKS = 1024;
 
 /**
- * @returns the JSON of the strategy
+ * @returns the text of the strategy file
  * @throws TroupeError `invalid_request` for a number of ranks that does not divide the model, with the nearest that does
  */
-export function defaultStrategy(store: WeightStore, cuts: TensorCuts, size: number): object {
+export function defaultStrategy(store: WeightStore, cuts: TensorCuts, size: number): string {
   const tensors = store.files.flatMap((file) => file.tensors.map(({ name }) => name));
   const ofTensors = new Map(tensors.map((name) => [name, cutOf(name, store, cuts)]));
   const problem = firstProblem(ofTensors, cuts, store, size);
-  if (problem === null) return strategyJson(size, ofTensors);
+  if (problem === null) return strategyText(size, ofTensors);
   const nearest = nearestSize(size, (other) => firstProblem(ofTensors, cuts, store, other) === null);
   throw new TroupeError(
     "invalid_request",

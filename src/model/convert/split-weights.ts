@@ -95,7 +95,7 @@ export async function planStrategy(
 ): Promise<string> {
   await using store = await WeightStore.open(options.modelDir);
   const cuts = await cutsOf(options.modelDir, store, options.architectures);
-  return `${JSON.stringify(defaultStrategy(store, cuts, size), null, 2)}\n`;
+  return defaultStrategy(store, cuts, size);
 }
 
 async function readStrategyFile(file: string): Promise<string> {

@@ -76,8 +76,10 @@ export function parseStrategy(json: unknown, what: string): Strategy {
   };
 }
 
-/** The JSON of a strategy: tensors that differ by numbers alone, and are cut alike, share an entry. */
-export function strategyJson(size: number, cuts: ReadonlyMap<string, TensorCut>): object {
+/**
+ * The text of a strategy file, an entry a line. Tensors that differ by numbers alone, and are cut alike, share an entry.
+ */
+export function strategyText(size: number, cuts: ReadonlyMap<string, TensorCut>): string {
   const byPattern = new Map<string, string[]>();
   for (const tensor of cuts.keys()) {
     const pattern = tensor.replaceAll(/(?<=^|\.)\d+(?=\.|$)/g, "*");
@@ -88,7 +90,9 @@ export function strategyJson(size: number, cuts: ReadonlyMap<string, TensorCut>)
     const names = isOneCut ? [pattern] : tensors;
     return names.map((name, index) => entryOf(name, cuts.get(tensors[index]!)!, size));
   });
-  return { format: FORMAT, version: VERSION, tp: size, cuts: entries };
+  const lines = entries.map((entry) => `    ${JSON.stringify(entry, null, 1).replaceAll(/\n\s*/g, " ")}`);
+  const head = `  "format": "${FORMAT}",\n  "version": ${VERSION},\n  "tp": ${size},`;
+  return `{\n${head}\n  "cuts": [\n${lines.join(",\n")}\n  ]\n}\n`;
 }
 
 function entryOf(tensors: string, cut: TensorCut, size: number): object {
