@@ -31,8 +31,13 @@ export function engineSizes(config: EngineConfig, ranks: readonly CompiledModel[
     numPages,
     maxModelLen: maxModelLen(config, model, numPages * config.pageSize),
     maxLogitRows: Math.max(config.maxNumSeqs, MIN_LOGIT_ROWS),
-    numThreads: config.threads ?? Math.max(1, Math.floor(availableParallelism() / ranks.length)),
+    numThreads: config.threads ?? threadsOfEach(ranks.length * config.dataParallel),
   };
+}
+
+/** The cores, shared among all ranks of all replicas. */
+function threadsOfEach(numRanks: number): number {
+  return Math.max(1, Math.floor(availableParallelism() / numRanks));
 }
 
 /** The layout of one rank's pages. */

@@ -19,6 +19,7 @@ import { readStepTimes } from "../src/scheduling/step-times.ts";
 import { CAST, ENGINE } from "./cast.ts";
 import { EDGE, type EngineMemory, isCastActor, KV_STORE, TOKENIZER_POOL } from "./messages.ts";
 import { type StartEngineOptions, type StartedCast, startCast } from "./start-cast.ts";
+import { startReplicas } from "./start-replicas.ts";
 
 /**
  * Compiles the model if need be, starts every actor, and resolves when the first request can run.
@@ -35,6 +36,11 @@ import { type StartEngineOptions, type StartedCast, startCast } from "./start-ca
  * ```
  */
 export async function startEngine(config: TroupeConfig, options: StartEngineOptions = {}): Promise<Engine> {
+  if (config.engine.dataParallel > 1) return await startReplicas(config, options, startSingle);
+  return await startSingle(config, options);
+}
+
+async function startSingle(config: TroupeConfig, options: StartEngineOptions): Promise<Engine> {
   return await CastEngine.attach(await startCast(config, options));
 }
 

@@ -109,6 +109,12 @@ const ENGINE_FLAGS: readonly ConfigFlag[] = [
     description: "ranks that the model is split over (default: as many as the folder has shards, else 1)",
   }),
   engine({
+    flags: "--dp, --data-parallel <n>",
+    key: "engine.dataParallel",
+    kind: "number",
+    description: "engines with the same model; requests are shared out among them; default 1",
+  }),
+  engine({
     flags: "--devices <names>",
     key: "engine.devices",
     kind: "list",

@@ -43,7 +43,7 @@ export const launchCommand: CommandSpec = {
     }
     const threads = flags.number("--threads-per-rank");
     const forced = {
-      engine: { devices, tensorParallel: devices.length, ...(threads !== undefined && { threads }) },
+      engine: { devices, tensorParallel: null, ...(threads !== undefined && { threads }) },
     };
     return await serve(context, configFromFlags(context, flags, { forced }));
   },

@@ -48,6 +48,8 @@ export interface EngineConfig {
   readonly threads: number | null;
   /** Ranks that a model is split over; null takes as many as there are devices, or shards in the folder, else 1. */
   readonly tensorParallel: number | null;
+  /** Engines with the same model; each request goes to one of them. */
+  readonly dataParallel: number;
   /** One for each rank, replica after replica (see device.ts); empty runs all of them on the CPU. */
   readonly devices: readonly string[];
   /** A rank that others have waited for this long hangs: all ranks start again. */

@@ -38,6 +38,7 @@ export function defaultConfig(): TroupeConfig {
       policy: "continuous",
       threads: null,
       tensorParallel: null,
+      dataParallel: 1,
       devices: [],
       rankTimeoutMs: 60_000,
       maxRestarts: 5,

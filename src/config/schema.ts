@@ -78,6 +78,7 @@ export function configKeys() {
         policy: z.enum(["continuous", "static"]).default(engine.policy),
         threads: wholeNumber(1, 1024).nullable().default(engine.threads),
         tensorParallel: wholeNumber(1, 64).nullable().default(engine.tensorParallel),
+        dataParallel: wholeNumber(1, 64).default(engine.dataParallel),
         devices: z.array(device).max(4096).readonly().default(engine.devices),
         rankTimeoutMs: wholeNumber(100, HOUR_MS).default(engine.rankTimeoutMs),
         maxRestarts: wholeNumber(0, 1000).default(engine.maxRestarts),
@@ -177,11 +178,13 @@ function checkedKeys() {
         );
       }
     }
-    const numRanks = engine.tensorParallel ?? engine.devices.length;
-    if (engine.devices.length > 0 && engine.devices.length !== numRanks) {
+    const { devices, dataParallel } = engine;
+    const numRanks =
+      dataParallel * (engine.tensorParallel ?? Math.max(1, Math.floor(devices.length / dataParallel)));
+    if (devices.length > 0 && devices.length !== numRanks) {
       problem(
         ["engine", "devices"],
-        `names ${engine.devices.length}, but there is one rank for each of engine.tensorParallel (${numRanks}); name as many devices as ranks`,
+        `names ${devices.length}, but engine.tensorParallel times engine.dataParallel makes ${numRanks} ranks; name one device for each`,
       );
     }
     checkServer(server, problem);

@@ -28,7 +28,7 @@ test("launch starts a rank for each device, with flags of serve", async () => {
   const { devices, tensorParallel, threads } = config!.engine;
   assert.deepEqual(
     { devices, tensorParallel, threads },
-    { devices: ["cpu:0", "cpu:1", "cpu:2"], tensorParallel: 3, threads: 3 },
+    { devices: ["cpu:0", "cpu:1", "cpu:2"], tensorParallel: null, threads: 3 },
   );
   assert.equal(config!.log.rankDir, "/logs");
 });

@@ -25,10 +25,16 @@ test("each rank's records go to a file of its own, and all of them where they we
     level: "error",
     rankDir,
   });
-  for (const actor of ["model-agent-0", "model-agent-1", "scheduler", "model-agent-1"])
+  for (const actor of [
+    "model-agent-0",
+    "model-agent-1",
+    "scheduler",
+    "model-agent-1",
+    "engine-1/model-agent-0",
+  ])
     log(record(actor, `from ${actor}`));
-  assert.equal(all.length, 4);
-  assert.deepEqual(readdirSync(rankDir), ["worker_0.log", "worker_1.log"]);
+  assert.equal(all.length, 5);
+  assert.deepEqual(readdirSync(rankDir), ["engine-1-worker_0.log", "worker_0.log", "worker_1.log"]);
   const lines = readFileSync(join(rankDir, "worker_1.log"), "utf8").trimEnd().split("\n");
   assert.equal(lines.length, 2);
   assert.match(lines[0]!, /DEBUG from model-agent-1 .*numSteps=3/);
