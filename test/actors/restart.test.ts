@@ -84,16 +84,16 @@ async function streamsSurvive(t: TestContext, { engine }: TestEngine, harm: () =
   t.diagnostic(`longest pause: ${Math.round(pauseMs)} ms`);
 }
 
-for (const [actor, kind] of [
-  ["model-agent-0", "execute"],
-  ["sampler", "plan"],
-  ["scheduler", "sampled"],
-  ["kv-store", "attach"],
-  ["tokenizer-pool", "advanceAll"],
+for (const [actor, kind, child] of [
+  ["model-agent-0", "execute", "ranks"],
+  ["sampler", "plan", "sampler"],
+  ["scheduler", "sampled", "scheduler"],
+  ["kv-store", "attach", "kv-store"],
+  ["tokenizer-pool", "advanceAll", "tokenizer-pool"],
 ] as const) {
   test(`${actor} crashes in the middle of 16 streams: they go on with the same text`, async (t) => {
     const { engine, system } = running;
-    const restarted = nextEvent(system, "restarted", ({ children }) => children.includes(actor));
+    const restarted = nextEvent(system, "restarted", ({ children }) => children.includes(child));
     if (actor === "kv-store") {
       const error = new TroupeError("internal", "failed by the test");
       await streamsSurvive(t, running, () => system.fail(actorRef(actor), error));
