@@ -164,7 +164,14 @@ export class ChatView {
         }
         end(code === "cancelled" ? "done" : "failed", code === "cancelled" ? "stopped" : "");
       },
-      onNotice: (text) => this.#announcer.say(text),
+      onLost: () => {
+        view.problem = "The connection is lost; the answer goes on as soon as it is back.";
+        this.#announcer.say("Connection lost");
+      },
+      onResumed: () => {
+        view.problem = null;
+        this.#announcer.say("Connected again");
+      },
     });
     this.#showRunning();
   }

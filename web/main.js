@@ -1,5 +1,6 @@
 /** Puts the page together. Addresses are relative, so it works behind a proxy's path too. */
 import { Announcer } from "./announcer.js";
+import { setUpApiKey } from "./api-key.js";
 import { ChatView } from "./chat-view.js";
 import { Connection } from "./connection.js";
 import { setUpCrowd } from "./crowd.js";
@@ -9,7 +10,12 @@ import { StageFeed } from "./stage-feed.js";
 import { StageView } from "./stage-view.js";
 import { setUpTheme } from "./theme.js";
 
-const STATES = { connecting: "Connecting", open: "Connected", lost: "Connection lost, trying again" };
+const STATES = {
+  connecting: "Connecting",
+  open: "Connected",
+  idle: "Idle, connects with the next message",
+  lost: "Connection lost, trying again",
+};
 
 const base = new URL("./", document.baseURI).href;
 const announcer = new Announcer(byId("announcer"));
@@ -22,7 +28,7 @@ const connection = new Connection(new URL("v1/stream", base.replace(/^http/, "ws
 const chat = new ChatView({ connection, sampling: new Sampling(), announcer, base });
 const stage = new StageView();
 
-new StageFeed(
+const feed = new StageFeed(
   new URL("stage", base).href,
   byId("stage"),
   (frame, isFirst) => stage.show(frame, isFirst),
@@ -34,7 +40,7 @@ new StageFeed(
 setUpCrowd(byId("crowd"), connection, (text) => announcer.say(text));
 setUpTheme(byId("theme"), () => stage.redraw());
 setUpViews();
-showModel();
+setUpApiKey(base, showModels);
 byId("prompt").focus();
 
 function setUpViews() {
@@ -53,10 +59,10 @@ function setUpViews() {
   addEventListener("show-view", ({ detail }) => show(detail));
 }
 
-async function showModel() {
-  const response = await fetch(new URL("v1/models", base)).catch(() => null);
-  if (response?.ok !== true) return;
-  const { data } = await response.json();
-  chat.model = data[0].id;
-  byId("model").textContent = `${data[0].id} · context ${data[0].max_model_len.toLocaleString("en")} tokens`;
+function showModels(key, models) {
+  connection.open(key);
+  feed.key = key;
+  const [{ id, max_model_len: maxModelLen }] = models;
+  chat.model = id;
+  byId("model").textContent = `${id} · context ${maxModelLen.toLocaleString("en")} tokens`;
 }

@@ -50,9 +50,10 @@ export class MessageView {
     this.#meta.hidden = false;
   }
 
+  /** Null takes it away. */
   set problem(text) {
-    this.#problem.textContent = text;
-    this.#problem.hidden = false;
+    this.#problem.textContent = text ?? "";
+    this.#problem.hidden = text === null;
   }
 
   focusAction(label) {

@@ -5,7 +5,8 @@ export class StageFeed {
   #url;
   #onFrame;
   #onState;
-  #source = null;
+  #key = null;
+  #abort = null;
   #timer = null;
   #isOnScreen = false;
 
@@ -25,32 +26,63 @@ export class StageFeed {
     }).observe(stage);
   }
 
+  /** @param key an API key, or null */
+  set key(key) {
+    this.#key = key;
+    this.#close();
+    this.#update();
+  }
+
   #update() {
     const isWanted = this.#isOnScreen && !document.hidden;
-    if (isWanted && this.#source === null) this.#open();
+    if (isWanted && this.#abort === null) this.#open();
     if (!isWanted) this.#close();
   }
 
-  #open() {
+  async #open() {
     clearTimeout(this.#timer);
+    const abort = new AbortController();
+    this.#abort = abort;
+    try {
+      await this.#read(abort.signal);
+    } catch {
+      // refused, cut, or left; what follows is the same
+    }
+    if (abort !== this.#abort) return;
+    this.#abort = null;
+    this.#onState("lost");
+    this.#timer = setTimeout(() => this.#update(), RETRY_MS);
+  }
+
+  /** fetch instead of EventSource, which can send no key. */
+  async #read(signal) {
+    const headers = this.#key === null ? {} : { authorization: `Bearer ${this.#key}` };
+    const response = await fetch(this.#url, { headers, signal });
+    if (!response.ok) return;
+    let pending = "";
     let isFirst = true;
-    this.#source = new EventSource(this.#url);
-    this.#source.onmessage = ({ data }) => {
-      this.#onFrame(JSON.parse(data), isFirst);
-      if (isFirst) this.#onState("open");
-      isFirst = false;
-    };
-    // EventSource would try again by itself, but not after a refusal
-    this.#source.onerror = () => {
-      this.#close();
-      this.#onState("lost");
-      this.#timer = setTimeout(() => this.#update(), RETRY_MS);
-    };
+    for await (const text of chunks(response.body.pipeThrough(new TextDecoderStream()))) {
+      const events = (pending + text).split("\n\n");
+      pending = events.pop();
+      for (const event of events) {
+        if (!event.startsWith("data: ")) continue;
+        this.#onFrame(JSON.parse(event.slice("data: ".length)), isFirst);
+        if (isFirst) this.#onState("open");
+        isFirst = false;
+      }
+    }
   }
 
   #close() {
     clearTimeout(this.#timer);
-    this.#source?.close();
-    this.#source = null;
+    const abort = this.#abort;
+    this.#abort = null;
+    abort?.abort();
   }
+}
+
+/** Not every browser iterates a stream by itself. */
+async function* chunks(stream) {
+  const reader = stream.getReader();
+  for (let next = await reader.read(); !next.done; next = await reader.read()) yield next.value;
 }

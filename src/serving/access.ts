@@ -8,8 +8,11 @@ import { networkOf } from "./address.ts";
 import type { ApiKeys } from "./api-keys.ts";
 import type { OriginPolicy } from "./origin-policy.ts";
 
-/** Routes that want no key, as they are registered: what a probe asks. Every other route is guarded, unknown ones too. */
-export const OPEN_ROUTES: ReadonlySet<string> = new Set(["/health", "/ready"]);
+/**
+ * Routes that want no key, as they are registered: what a probe asks, and the files of the playground, which ask for the
+ * key themselves. Every other route is guarded, unknown ones too.
+ */
+export const OPEN_ROUTES: ReadonlySet<string> = new Set(["/health", "/ready", "/", "/playground/*"]);
 
 /** Browsers cannot set headers on a WebSocket; the openai client passes its key as a subprotocol of this form. */
 export const KEY_PROTOCOL_PREFIX = "openai-insecure-api-key.";

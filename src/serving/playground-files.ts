@@ -16,6 +16,7 @@ const ASSETS = [
   "icon.svg",
   "main.js",
   "announcer.js",
+  "api-key.js",
   "chat-view.js",
   "clipboard.js",
   "code-samples.js",

@@ -33,13 +33,13 @@ async function connectStatus(url: string, options: object = {}, protocols: strin
   return status;
 }
 
-test("with keys, every route but health and ready wants one", async (t) => {
+test("with keys, every route but health, ready and the files of the playground wants one", async (t) => {
   const { url, post } = await startServer(t, { config: { apiKeys: ["another-key", KEY] } });
   const status = async (path: string, init: RequestInit = {}): Promise<number> =>
     (await fetch(url + path, init)).status;
-  for (const path of ["/health", "/ready"]) assert.equal(await status(path), 200, path);
+  for (const path of ["/health", "/ready", "/"]) assert.equal(await status(path), 200, path);
   for (const path of [
-    "/",
+    "/stage",
     "/metrics",
     "/version",
     "/v1/models",

@@ -35,7 +35,7 @@ export interface OpenPage extends AsyncDisposable {
 export async function openPage(
   browser: Browser,
   url: string,
-  options: BrowserContextOptions = {},
+  options: BrowserContextOptions & { readonly awaits?: string } = {},
 ): Promise<OpenPage> {
   const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, ...options });
   context.setDefaultTimeout(PATIENCE_MS);
@@ -46,7 +46,7 @@ export async function openPage(
   });
   page.on("pageerror", (error) => problems.push(error.message));
   await page.goto(url);
-  await page.getByText("Connected").waitFor();
+  await page.getByText(options.awaits ?? "Connected").waitFor();
   return { page, problems, [Symbol.asyncDispose]: () => context.close() };
 }
 

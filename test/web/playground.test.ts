@@ -197,25 +197,76 @@ test("the copied command and the copied program give the same answer", { skip },
   assert.deepEqual(problems, []);
 });
 
-test("after a dropped connection the page says so, connects again and can ask again", { skip }, async (t) => {
+test("an answer goes on where it was when a dropped connection is back", { skip }, async (t) => {
   const { engine, port } = await startServer(t);
   await using wire = await startWire(port);
   await using opened = await openPage(browser, wire.url);
   const { page } = opened;
-  const prompt = page.getByRole("textbox", { name: "Message", exact: true });
-  const answer = page.locator(".assistant").last();
   engine.script = { holdAfterTokens: 2 };
-  await prompt.fill("Hi");
-  await prompt.press("Enter");
+  await page.getByRole("textbox", { name: "Message", exact: true }).fill("Hi");
+  await page.keyboard.press("Enter");
+  const answer = page.locator(".assistant").last();
   await answer.getByText("Hello world", { exact: true }).waitFor();
   wire.cut();
-  await answer.getByText(/The connection was lost/).waitFor();
-  await page.getByText("Connected").waitFor();
+  await page.locator("#announcer").getByText("Connection lost").waitFor({ state: "attached" });
+  await page.locator("#announcer").getByText("Connected again").waitFor({ state: "attached" });
+  engine.release();
+  await answer.getByText(/^3 tokens .* complete$/).waitFor();
+  assert.equal(await answer.locator(".text").textContent(), "Hello world!");
+  assert.equal(await answer.locator(".problem").isVisible(), false);
+  assert.equal(engine.requests.length, 1);
+});
+
+test("an answer that the server forgot meanwhile is said to be lost and can be asked for again", {
+  skip,
+}, async (t) => {
+  const { engine, port } = await startServer(t, { config: { resumeWindowMs: 1 } });
+  await using wire = await startWire(port);
+  await using opened = await openPage(browser, wire.url);
+  const { page } = opened;
+  engine.script = { holdAfterTokens: 2 };
+  await page.getByRole("textbox", { name: "Message", exact: true }).fill("Hi");
+  await page.keyboard.press("Enter");
+  const answer = page.locator(".assistant").last();
+  await answer.getByText("Hello world", { exact: true }).waitFor();
+  wire.cut();
+  await answer.getByText(/the server no longer had this answer/).waitFor();
   engine.release();
   engine.script = {};
   await answer.getByRole("button", { name: "Retry" }).click();
   await answer.getByText(/complete$/).waitFor();
   assert.equal(await answer.locator(".text").textContent(), "Hello world!");
+});
+
+test("a server with keys gets one from the user, for requests, the socket and the stage", {
+  skip,
+}, async (t) => {
+  const { url } = await startServer(t, { config: { apiKeys: ["right-key-1"] } });
+  await using opened = await openPage(browser, url, { awaits: "This server wants an API key" });
+  const { page } = opened;
+  const field = page.getByLabel("This server wants an API key");
+  assert.equal(await isFocused(field), true);
+  await field.fill("wrong-key");
+  await field.press("Enter");
+  await page.getByText("The server does not take that key.").waitFor();
+  await field.fill("right-key-1");
+  await field.press("Enter");
+  await page.getByText("Connected").waitFor();
+  await page.getByText("Live, four looks a second").waitFor();
+  await page.getByRole("textbox", { name: "Message", exact: true }).fill("Hi");
+  await page.keyboard.press("Enter");
+  await page.getByText(/complete$/).waitFor();
+  assert.equal(await field.isVisible(), false);
+});
+
+test("a socket that was closed for being idle is opened by the next message", { skip }, async (t) => {
+  const { url } = await startServer(t, { config: { socketIdleTimeoutMs: 300, pingIntervalMs: 300 } });
+  await using opened = await openPage(browser, url, { awaits: "Idle, connects with the next message" });
+  const { page, problems } = opened;
+  await page.getByRole("textbox", { name: "Message", exact: true }).fill("Hi");
+  await page.keyboard.press("Enter");
+  await page.getByText(/complete$/).waitFor();
+  assert.deepEqual(problems, []);
 });
 
 test("everything can be done with the keyboard", { skip }, async (t) => {
