@@ -16,7 +16,7 @@ import { ResponseService } from "./responses/response-service.ts";
 import { ResponseSession } from "./responses/response-session.ts";
 import { createRoutes } from "./routes/index.ts";
 import { RESPONSES_PATH } from "./routes/responses.ts";
-import { STREAM_PATH } from "./routes/stream.ts";
+import { STREAM_PATH } from "./routes/socket-addresses.ts";
 import type { ServingContext } from "./serving-context.ts";
 import { StreamSession } from "./stream-session.ts";
 import { readTlsFiles } from "./tls-files.ts";

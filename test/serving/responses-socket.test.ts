@@ -205,6 +205,20 @@ test("a failure in the middle ends the response with response.failed", async (t)
   assert.equal(last.response.error?.message, "Lost.");
 });
 
+test("a plain GET says that the address speaks WebSocket, and while the server stops, that it does", async (t) => {
+  const { engine, url, post, server } = await start(t);
+  const asked = async (): Promise<number> => (await fetch(`${url}/v1/responses`)).status;
+  assert.equal(await asked(), 400);
+  engine.hold();
+  const running = post("/v1/responses", { input: "Hi" });
+  await engine.until(({ numLive }) => numLive === 1);
+  const closing = server.close({ drainMs: 60_000 });
+  assert.equal(await asked(), 503);
+  engine.release();
+  assert.equal((await running).status, 200);
+  await closing;
+});
+
 test("closing the socket cancels what runs on it and what waits", async (t) => {
   const { client, engine } = await start(t);
   engine.hold();

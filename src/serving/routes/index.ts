@@ -9,8 +9,8 @@ import { metricsRoute } from "./metrics.ts";
 import { modelRoute, modelsRoute } from "./models.ts";
 import { pageRoute, playgroundFilesRoute } from "./playground.ts";
 import { responsesRoutes } from "./responses.ts";
+import { socketAddressRoutes } from "./socket-addresses.ts";
 import { stageRoute } from "./stage.ts";
-import { streamRoute } from "./stream.ts";
 import { detokenizeRoute, tokenizeRoute } from "./tokenize.ts";
 
 /** @see Route */
@@ -20,7 +20,6 @@ export function createRoutes(context: ServingContext, responses: ResponseService
     chatCompletionsRoute,
     modelsRoute,
     modelRoute,
-    streamRoute,
     tokenizeRoute,
     detokenizeRoute,
     healthRoute,
@@ -31,5 +30,9 @@ export function createRoutes(context: ServingContext, responses: ResponseService
     playgroundFilesRoute,
     stageRoute,
   ];
-  return [...factories.map((create) => create(context)), ...responsesRoutes(responses)];
+  return [
+    ...factories.map((create) => create(context)),
+    ...responsesRoutes(responses),
+    ...socketAddressRoutes(context),
+  ];
 }
