@@ -1,40 +1,8 @@
 /** The public API of Troupe. */
 
-/** Starting an engine and talking to it. */
+// An engine: starting it, asking it for text.
 export { startEngine } from "../actors/engine.ts";
-/** The cast, for actors of your own that talk to it. */
-export {
-  type AdmissionProtocol,
-  EDGE,
-  type EdgeProtocol,
-  SCHEDULER,
-  type SchedulerProtocol,
-  TOKENIZER_POOL,
-  type TokenizerPoolProtocol,
-} from "../actors/messages.ts";
 export type { StartEngineOptions } from "../actors/start-cast.ts";
-/** Configuration. */
-export type { TroupeConfig } from "./config/config.ts";
-export { loadConfig, parseConfig } from "./config/load-config.ts";
-export { PRECISION_NAMES, type PrecisionName } from "./config/precision-names.ts";
-/** Clocks, for tests of your own. */
-export { type Clock, systemClock } from "./core/clock.ts";
-export { ManualClock } from "./core/manual-clock.ts";
-/** Errors. */
-export { ERROR_CODES, type ErrorCode, type ErrorCodeInfo } from "./errors/error-codes.ts";
-export { TroupeError, type TroupeErrorOptions } from "./errors/troupe-error.ts";
-/** Actors of your own. */
-export { createActorSystem } from "./hosts/create-actor-system.ts";
-export { KV_DTYPES, type KvDtype } from "./kv/forms/kv-form.ts";
-/** Compiling models. */
-export { compileModel } from "./model/compile/compile-model.ts";
-export { type CompiledModel, PRECISIONS, type Precision } from "./model/compiled-model.ts";
-/** Weights in other precisions, and cut for several ranks. */
-export { type ConvertOptions, convertWeights } from "./model/convert/convert-weights.ts";
-export { type MergeResult, mergeWeights } from "./model/convert/merge-weights.ts";
-export { planStrategy, type SplitOptions, splitWeights } from "./model/convert/split-weights.ts";
-export type { WeightsJob, WeightsResult } from "./model/convert/weights-job.ts";
-export { WEIGHT_PRECISIONS, type WeightPrecision } from "./model/weights-manifest.ts";
 export type {
   ChatMessage,
   Engine,
@@ -49,6 +17,35 @@ export type {
   Tokenized,
   Usage,
 } from "./protocol/engine.ts";
+
+// How tokens are chosen.
+export { createSamplingParams } from "./sampling/create-sampling-params.ts";
+export { compileGrammar } from "./sampling/grammar/compile-grammar.ts";
+export type { Grammar } from "./sampling/grammar/grammar.ts";
+export type { GrammarSpec } from "./sampling/grammar/grammar-spec.ts";
+export type { PositionLogprobs, SamplingParams, TokenLogprob } from "./sampling/sampling-params.ts";
+
+// Configuration.
+export type { TroupeConfig } from "./config/config.ts";
+export { loadConfig, parseConfig } from "./config/load-config.ts";
+export { PRECISION_NAMES, type PrecisionName } from "./config/precision-names.ts";
+export { KV_DTYPES, type KvDtype } from "./kv/forms/kv-form.ts";
+
+// Serving an engine over HTTP and WebSocket.
+export { createServer } from "./serving/create-server.ts";
+export { createLogger } from "./serving/logger.ts";
+
+// Compiling models; weights in other precisions, and cut for several ranks.
+export { compileModel } from "./model/compile/compile-model.ts";
+export { type CompiledModel, PRECISIONS, type Precision } from "./model/compiled-model.ts";
+export { type ConvertOptions, convertWeights } from "./model/convert/convert-weights.ts";
+export { type MergeResult, mergeWeights } from "./model/convert/merge-weights.ts";
+export { planStrategy, type SplitOptions, splitWeights } from "./model/convert/split-weights.ts";
+export type { WeightsJob, WeightsResult } from "./model/convert/weights-job.ts";
+export { WEIGHT_PRECISIONS, type WeightPrecision } from "./model/weights-manifest.ts";
+
+// Actors of your own.
+export { createActorSystem } from "./hosts/create-actor-system.ts";
 export {
   type ActorContext,
   type ActorDefinition,
@@ -97,12 +94,23 @@ export {
   type TracedSend,
   type TracedSettling,
 } from "./runtime/trace-channels.ts";
-export { createSamplingParams } from "./sampling/create-sampling-params.ts";
-export { compileGrammar } from "./sampling/grammar/compile-grammar.ts";
-export type { Grammar } from "./sampling/grammar/grammar.ts";
-export type { GrammarSpec } from "./sampling/grammar/grammar-spec.ts";
-export type { PositionLogprobs, SamplingParams, TokenLogprob } from "./sampling/sampling-params.ts";
+
+// The cast, for actors of your own that talk to it.
+export {
+  type AdmissionProtocol,
+  EDGE,
+  type EdgeProtocol,
+  SCHEDULER,
+  type SchedulerProtocol,
+  TOKENIZER_POOL,
+  type TokenizerPoolProtocol,
+} from "../actors/messages.ts";
 export type { EngineRequest } from "./scheduling/step-plan.ts";
-export { createServer } from "./serving/create-server.ts";
-/** Serving an engine over HTTP and WebSocket. */
-export { createLogger } from "./serving/logger.ts";
+
+// Errors.
+export { ERROR_CODES, type ErrorCode, type ErrorCodeInfo } from "./errors/error-codes.ts";
+export { TroupeError, type TroupeErrorOptions } from "./errors/troupe-error.ts";
+
+// Clocks, for tests of your own.
+export { type Clock, systemClock } from "./core/clock.ts";
+export { ManualClock } from "./core/manual-clock.ts";
