@@ -33,3 +33,13 @@ test("the example in docs/actors.md does what its comments say", async (t) => {
     "counter is down: shutdown",
   ]);
 });
+
+test("every promise in docs/actors.md links to a test that has the linked words", async () => {
+  const text = await readFile(fileURLToPath(DOCS), "utf8");
+  const links = [...text.matchAll(/\[([^\]]+)\]\((\.\.\/test\/[^)]+)\)/g)];
+  assert.ok(links.length > 30);
+  for (const [, words, path] of links) {
+    const source = await readFile(fileURLToPath(new URL(path!, DOCS)), "utf8");
+    assert.ok(source.includes(words!), `${path} has no "${words}"`);
+  }
+});
