@@ -26,7 +26,14 @@ export function createServices(): Services {
         import("../core/clock.ts"),
       ]);
       const logger = createLogger(config.log);
-      const server = createServer({ engine, config: config.server, logger, version, clock: systemClock });
+      const server = createServer({
+        engine,
+        config: config.server,
+        logger,
+        version,
+        clock: systemClock,
+        logsPrompts: config.log.prompts,
+      });
       const { url } = await server.listen();
       return { url, close: (options) => server.close(options) };
     },

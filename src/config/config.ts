@@ -134,7 +134,7 @@ export interface LogConfig {
   readonly format: "pretty" | "json";
   /** Folder for a log of each rank, worker_0.log and so on; null for none. */
   readonly rankDir: string | null;
-  /** Whether prompts are written, at level debug. */
+  /** Whether prompts are written, at level info. */
   readonly prompts: boolean;
 }
 

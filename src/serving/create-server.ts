@@ -30,6 +30,8 @@ export interface CreateServerOptions {
   /** Shown by `GET /version`. */
   readonly version: string;
   readonly clock: Clock;
+  /** Whether prompts are written to the log; default false. */
+  readonly logsPrompts?: boolean;
   /** Unique names for requests; random by default. */
   readonly newId?: () => string;
   /** Wall-clock time for `created`. */
@@ -73,6 +75,7 @@ export function createServer(options: CreateServerOptions): TroupeServer {
   const context: ServingContext = {
     engine,
     limits: config,
+    logsPrompts: options.logsPrompts ?? false,
     eventStreams: new KeptStreams({ clock, windowMs }),
     messageStreams: new KeptStreams({ clock, windowMs }),
     metrics: new Metrics({ engine, clock, connections: limits }),

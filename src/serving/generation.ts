@@ -8,16 +8,17 @@ import {
   GenerationCollector,
   type PromptEvent,
 } from "../protocol/collected-generation.ts";
-import type { Engine, GenerateRequest, GenerationEvent } from "../protocol/engine.ts";
+import type { GenerateRequest, GenerationEvent } from "../protocol/engine.ts";
+import { checkPrompt } from "./check-prompt.ts";
 import { mergeStreams } from "./merge-streams.ts";
-import type { Metrics } from "./metrics.ts";
 import type { RequestMeter } from "./request-meter.ts";
+import type { ServingContext } from "./serving-context.ts";
 
 /** What a generation runs on. */
-export interface GenerationContext {
-  readonly engine: Engine;
-  readonly metrics: Metrics;
-}
+export type GenerationContext = Pick<
+  ServingContext,
+  "engine" | "metrics" | "limits" | "logger" | "logsPrompts"
+>;
 
 /** An event after the first, and the prompt it belongs to. */
 export interface PromptedEvent {
@@ -43,6 +44,7 @@ export async function startGeneration(
   requests: readonly GenerateRequest[],
   signal: AbortSignal,
 ): Promise<Generation> {
+  for (const { prompt } of requests) checkPrompt(context.limits, prompt);
   const stop = new AbortController();
   const options = { signal: AbortSignal.any([signal, stop.signal]) };
   const meters = requests.map(() => context.metrics.meterRequest());
@@ -51,6 +53,7 @@ export async function startGeneration(
     for (const request of requests)
       iterators.push(context.engine.generate(request, options)[Symbol.asyncIterator]());
     const prompts = await Promise.all(iterators.map(firstEvent));
+    if (context.logsPrompts) for (const prompt of prompts) logPrompt(context, prompt);
     return { prompts, events: remainingEvents(iterators, meters, stop) };
   } catch (thrown) {
     cancel(iterators, stop, thrown);
@@ -64,6 +67,10 @@ export async function collectGeneration(generation: Generation): Promise<Collect
   const collectors = generation.prompts.map((prompt) => new GenerationCollector(prompt));
   for await (const { promptIndex, event } of generation.events) collectors[promptIndex]!.add(event);
   return collectors.map((collector) => collector.result());
+}
+
+function logPrompt({ logger }: GenerationContext, { requestId, promptText, promptIds }: PromptEvent): void {
+  logger.info({ requestId, numTokens: promptIds.length, prompt: promptText ?? promptIds }, "prompt");
 }
 
 async function firstEvent(iterator: AsyncIterator<GenerationEvent>): Promise<PromptEvent> {

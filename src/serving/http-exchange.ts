@@ -23,7 +23,13 @@ export interface HttpRequest {
 
 /** What a route answers. Failures are thrown as TroupeErrors. */
 export type HttpReply =
-  | { readonly kind: "json"; readonly status?: number; readonly body: object }
+  | {
+      readonly kind: "json";
+      readonly status?: number;
+      readonly body: object;
+      /** Under which the engine knows the request, for the log. */
+      readonly responseId?: string;
+    }
   | {
       readonly kind: "text";
       readonly contentType: string;
@@ -34,6 +40,7 @@ export type HttpReply =
   | {
       readonly kind: "events";
       readonly frames: AsyncIterable<string>;
+      readonly responseId?: string;
       /** How the format shows a failure in the middle of a stream. */
       readonly toErrorFrame?: (error: TroupeError) => string;
     };

@@ -27,6 +27,8 @@ declare module "fastify" {
   interface FastifyRequest {
     /** Who asks, for limits by client; empty for those that ask for options only. */
     client: string;
+    /** The id of the answer, under which the engine knows the request. */
+    responseId: string | null;
   }
 }
 
@@ -66,6 +68,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     clientErrorHandler: (error, socket) => endBadConnection(error, socket, context.logger),
   });
   app.decorateRequest("client", "");
+  app.decorateRequest("responseId", null);
   app.removeContentTypeParser("text/plain");
   app.addHook("onRequest", (request, reply, done) => {
     observe(context, request, reply);
@@ -156,12 +159,15 @@ async function serve(
   });
   try {
     const answer = await route.handle(toHttpRequest(request, abort.signal));
+    if (answer.kind !== "text") request.responseId = answer.responseId ?? null;
     if (answer.kind !== "events") return sendReply(reply, answer);
     if (!route.isWork && !reply.raw.closed) reply.raw.once("close", context.work.join(cut));
     reply.hijack();
     copyHeaders(reply);
     await writeSse(reply.raw, answer.frames, {
       maxBufferedBytes: config.maxBufferedBytes,
+      clock: context.clock,
+      keepAliveMs: config.streamKeepAliveMs,
       signal: abort.signal,
       explain: (thrown) => toClientError(context.logger, thrown, request.id),
       ...(answer.toErrorFrame !== undefined && { toErrorFrame: answer.toErrorFrame }),
@@ -233,6 +239,7 @@ function observe(
     const durationMs = Math.round(clock.now() - startMs);
     const fields = {
       requestId: request.id,
+      ...(request.responseId !== null && { responseId: request.responseId }),
       method: request.method,
       path: pathOf(request),
       status,

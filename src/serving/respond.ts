@@ -28,11 +28,12 @@ export async function respond(
   prepared: PreparedResponse,
   signal: AbortSignal,
 ): Promise<HttpReply> {
-  const { requests, responder, stream } = prepared;
+  const { id: responseId, requests, responder, stream } = prepared;
   if (stream.isResumable) return await respondResumably(context, prepared, signal);
   const generation = await startGeneration(context, requests, signal);
-  if (stream.isStreamed) return { kind: "events", frames: toFrames(toData(generation, responder)) };
-  return { kind: "json", body: responder.whole(await collectGeneration(generation)) };
+  if (stream.isStreamed)
+    return { kind: "events", responseId, frames: toFrames(toData(generation, responder)) };
+  return { kind: "json", responseId, body: responder.whole(await collectGeneration(generation)) };
 }
 
 /**
@@ -42,7 +43,7 @@ export async function respond(
  */
 export function resume(context: ServingContext, lastEventId: string, signal: AbortSignal): HttpReply {
   const { streamId, from } = readEventId(lastEventId);
-  return { kind: "events", frames: toKeptFrames(context, streamId, from, signal) };
+  return { kind: "events", responseId: streamId, frames: toKeptFrames(context, streamId, from, signal) };
 }
 
 async function respondResumably(
@@ -62,7 +63,7 @@ async function respondResumably(
     signal,
   });
   eventStreams.add(id, open);
-  return { kind: "events", frames: toKeptFrames(context, id, 0, signal) };
+  return { kind: "events", responseId: id, frames: toKeptFrames(context, id, 0, signal) };
 }
 
 function toKeptFrames(

@@ -22,6 +22,8 @@ export interface ServingContext {
   readonly clock: Clock;
   readonly work: ActiveWork;
   readonly limits: ServerConfig;
+  /** Whether prompts are written to the log. */
+  readonly logsPrompts: boolean;
   /** Streams of server-sent events that can be taken up again: the data of each event. */
   readonly eventStreams: KeptStreams<string>;
   /** The same of `/v1/stream`. */

@@ -1,5 +1,6 @@
 /** Writes server-sent events to a response of node:http, waiting for the client instead of buffering without bound. */
 import type { ServerResponse } from "node:http";
+import type { Clock, Timer } from "../core/clock.ts";
 import type { TroupeError } from "../errors/troupe-error.ts";
 import { toErrorObject } from "../protocol/openai/error-object.ts";
 import { OutboundBuffer } from "./outbound-buffer.ts";
@@ -32,10 +33,16 @@ export function toDataFrame(data: string, { event, id }: SseFields = {}): string
 /** The data of the event that ends every stream that did not fail. */
 export const SSE_DONE = "[DONE]";
 
+/** A line that clients skip. */
+const KEEP_ALIVE = ": keep-alive\n\n";
+
 /** What {@link writeSse} needs beside the frames. */
 export interface SseOptions {
   /** Bytes that may wait for a slow client. */
   readonly maxBufferedBytes: number;
+  readonly clock: Clock;
+  /** A stream that is silent for this long says so with a comment, so that proxies keep the connection. */
+  readonly keepAliveMs: number;
   /** Aborted when the client has gone away or the server cuts the response. */
   readonly signal: AbortSignal;
   /** What a thrown value means to the client. */
@@ -56,6 +63,9 @@ export async function writeSse(
   response.writeHead(200, HEADERS);
   response.flushHeaders();
   const buffer = new OutboundBuffer(options.maxBufferedBytes);
+  const heartbeat = new Heartbeat(options, () => {
+    if (!response.destroyed && buffer.waitingBytes === 0) response.write(KEEP_ALIVE);
+  });
   const unblock = (): void => buffer.close();
   response.once("close", unblock);
   // A write that lost the race against the client's leaving; "close" follows.
@@ -64,6 +74,7 @@ export async function writeSse(
   try {
     for await (const frame of frames) {
       if (response.destroyed) return;
+      heartbeat.restart();
       await send(response, buffer, frame);
       options.signal.throwIfAborted();
     }
@@ -73,8 +84,39 @@ export async function writeSse(
     const { toErrorFrame = errorFrame } = options;
     response.write(toErrorFrame(error));
   } finally {
+    heartbeat.stop();
     options.signal.removeEventListener("abort", unblock);
     response.end();
+  }
+}
+
+/** Beats when nothing else was sent for a while, a request that waits in the queue among others. */
+class Heartbeat {
+  readonly #options: Pick<SseOptions, "clock" | "keepAliveMs">;
+  readonly #beat: () => void;
+  #timer: Timer;
+
+  constructor(options: Pick<SseOptions, "clock" | "keepAliveMs">, beat: () => void) {
+    this.#options = options;
+    this.#beat = beat;
+    this.#timer = this.#schedule();
+  }
+
+  restart(): void {
+    this.#timer.cancel();
+    this.#timer = this.#schedule();
+  }
+
+  stop(): void {
+    this.#timer.cancel();
+  }
+
+  #schedule(): Timer {
+    const { clock, keepAliveMs } = this.#options;
+    return clock.schedule(keepAliveMs, () => {
+      this.#beat();
+      this.#timer = this.#schedule();
+    });
   }
 }
 

@@ -20,6 +20,7 @@ import { toClientError } from "./client-error.ts";
 import { type Generation, startGeneration } from "./generation.ts";
 import type { NumberedEvent } from "./live-stream.ts";
 import { openStream } from "./open-stream.ts";
+import { STREAM_PATH } from "./routes/socket-addresses.ts";
 import { checkModel, type ServingContext, toSamplingParams } from "./serving-context.ts";
 import { type SocketChannel, SocketPort, type SocketSession } from "./socket-session.ts";
 
@@ -127,7 +128,16 @@ export class StreamSession implements SocketSession {
     const finish = this.#context.work.add((reason) => controller.abort(reason), this.#client);
     const live: Live = { controller, stream: null };
     this.#live.set(id, live);
-    void this.#run(id, requestId, open, controller.signal).finally(finish);
+    const { logger, clock } = this.#context;
+    const startMs = clock.now();
+    void this.#run(id, requestId, open, controller.signal).finally(() => {
+      finish();
+      const durationMs = Math.round(clock.now() - startMs);
+      logger.info(
+        { requestId, clientRequestId: id, path: STREAM_PATH, durationMs },
+        "request on a WebSocket",
+      );
+    });
     return live;
   }
 

@@ -3,8 +3,8 @@ import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { test } from "node:test";
 import { systemClock } from "../../src/core/clock.ts";
-import { createLogger } from "../../src/serving/logger.ts";
 import { createServer } from "../../src/serving/create-server.ts";
+import { createLogger } from "../../src/serving/logger.ts";
 import { modelPath, startTestEngine, testConfig } from "../actors/test-engine.ts";
 
 interface Expected {

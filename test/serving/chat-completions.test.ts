@@ -105,7 +105,7 @@ test("n answers are numbered, in the stream as well", async (t) => {
 });
 
 test("messages reach the template as it wants them", async (t) => {
-  const { engine, post } = await startServer(t);
+  const { engine, post } = await startServer(t, { config: { allowRequestTemplates: true } });
   const response = await post("/v1/chat/completions", {
     messages: [
       { role: "developer", content: "Be brief." },

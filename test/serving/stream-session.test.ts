@@ -17,6 +17,7 @@ function createSession(maxBufferedBytes: number) {
   const state = { isReading: true };
   const context = {
     engine,
+    logsPrompts: false,
     limits: { ...CONFIG, maxBufferedBytes },
     eventStreams: new KeptStreams<string>({ clock: systemClock, windowMs: 0 }),
     messageStreams: new KeptStreams<AnswerMessage>({ clock: systemClock, windowMs: 0 }),

@@ -34,7 +34,7 @@ export interface TestServer {
 
 export async function startServer(
   t: TestContext,
-  options: { engine?: FakeEngine; config?: Partial<ServerConfig>; clock?: Clock } = {},
+  options: { engine?: FakeEngine; config?: Partial<ServerConfig>; clock?: Clock; logsPrompts?: boolean } = {},
 ): Promise<TestServer> {
   const engine = options.engine ?? new FakeEngine();
   const log: Record<string, unknown>[] = [];
@@ -48,6 +48,7 @@ export async function startServer(
     ),
     version: "1.2.3",
     clock: options.clock ?? systemClock,
+    logsPrompts: options.logsPrompts ?? false,
     newId: () => `id${numIds++}`,
     unixSeconds: () => 1_750_000_000,
   });

@@ -14,6 +14,7 @@ import {
 } from "../../protocol/openai/response-socket-messages.ts";
 import { toClientError } from "../client-error.ts";
 import type { NumberedEvent } from "../live-stream.ts";
+import { RESPONSES_PATH } from "../routes/responses.ts";
 import type { ServingContext } from "../serving-context.ts";
 import { type SocketChannel, SocketPort, type SocketSession } from "../socket-session.ts";
 import type { ResponseService } from "./response-service.ts";
@@ -124,9 +125,18 @@ export class ResponseSession implements SocketSession {
       if (job.responseId === null) job.controller.abort(reason);
     }, this.#client);
     this.#jobs.add(job);
+    const { logger, clock } = this.#context;
+    const startMs = clock.now();
     const ended = (this.#lanes.get(lane) ?? Promise.resolve())
       .then(() => this.#run(job, open))
-      .finally(finish);
+      .finally(() => {
+        finish();
+        const durationMs = Math.round(clock.now() - startMs);
+        logger.info(
+          { requestId: job.responseId, path: RESPONSES_PATH, durationMs },
+          "request on a WebSocket",
+        );
+      });
     this.#lanes.set(lane, ended);
     void ended.then(() => {
       if (this.#lanes.get(lane) === ended) this.#lanes.delete(lane);

@@ -63,7 +63,7 @@ async function create(responses: ResponseService, http: HttpRequest): Promise<Ht
   const request = readResponseRequest(body);
   const run = await responses.create(request, { signal, client });
   if (request.isStreamed) return toResponseFrames(run.stream.read(0, signal), run.id);
-  if (request.isBackground) return { kind: "json", body: run.response };
+  if (request.isBackground) return { kind: "json", responseId: run.response.id, body: run.response };
   const leave = (): void => run.cancel(signal.reason as TroupeError);
   signal.addEventListener("abort", leave);
   if (signal.aborted) leave();
@@ -71,7 +71,7 @@ async function create(responses: ResponseService, http: HttpRequest): Promise<Ht
   signal.removeEventListener("abort", leave);
   signal.throwIfAborted();
   if (run.failure !== null) throw run.failure;
-  return { kind: "json", body: run.response };
+  return { kind: "json", responseId: run.response.id, body: run.response };
 }
 
 function retrieve(responses: ResponseService, http: HttpRequest): HttpReply {

@@ -4,6 +4,7 @@ import {
   readTokenizeRequest,
   toTokenizeResponse,
 } from "../../protocol/openai/tokenize.ts";
+import { checkPrompt } from "../check-prompt.ts";
 import type { Route } from "../http-exchange.ts";
 import { checkModel, type ServingContext } from "../serving-context.ts";
 
@@ -16,6 +17,7 @@ export function tokenizeRoute(context: ServingContext): Route {
     async handle({ body }) {
       const request = readTokenizeRequest(body);
       checkModel(context, request.model);
+      checkPrompt(context.limits, request.prompt);
       const tokenized = await context.engine.tokenize(request.prompt);
       return { kind: "json", body: toTokenizeResponse(request, tokenized, context.engine.info) };
     },
