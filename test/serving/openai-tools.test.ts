@@ -142,3 +142,70 @@ test("every way to give a form reaches the sampler, on every route", async (t) =
   await post("/v1/chat/completions", { ...chat, response_format: { type: "text" } });
   assert.equal(engine.requests.at(-1)!.params.grammar, null);
 });
+
+const flat = { type: "function" as const, name: "get_weather", parameters, strict: true };
+const input = "Weather in Paris?";
+
+test("responses: calls are items, whole and streamed, and the conversation goes on with their results", async (t) => {
+  const { client, engine } = await start(t);
+  const whole = await client.responses.create({ model: "understudy", input, tools: [flat] });
+  assert.deepEqual(
+    whole.output.map(({ type }) => type),
+    ["message", "function_call", "function_call"],
+  );
+  assert.equal(whole.output_text, "I look it up.");
+  const call = whole.output[1]!;
+  assert.ok(call.type === "function_call");
+  assert.deepEqual([call.name, call.arguments], ["get_weather", '{"city": "Paris"}']);
+  const streamed = await client.responses
+    .stream({ model: "understudy", input, tools: [flat] })
+    .finalResponse();
+  assert.equal(
+    streamed.output.map((item) => (item.type === "function_call" ? item.arguments : "")).join(),
+    ',{"city": "Paris"},{}',
+  );
+
+  engine.script = { tokens: ["Sunny."] };
+  const after = await client.responses.create({
+    model: "understudy",
+    previous_response_id: whole.id,
+    input: [{ type: "function_call_output", call_id: call.call_id, output: "sunny" }],
+    tools: [flat],
+  });
+  assert.equal(after.output_text, "Sunny.");
+  const { prompt } = engine.requests.at(-1)!;
+  assert.ok(prompt.kind === "chat");
+  assert.deepEqual(prompt.tools, [
+    { type: "function", function: { name: "get_weather", parameters, strict: true } },
+  ]);
+  const [, made, result] = prompt.messages;
+  assert.equal(made?.content, "I look it up.");
+  assert.deepEqual(
+    (made?.tool_calls as { id: string }[]).map(({ id }) => id),
+    [call.call_id, (whole.output[2] as { call_id: string }).call_id],
+  );
+  assert.deepEqual(result, { role: "tool", tool_call_id: call.call_id, content: "sunny" });
+  const replayed = await client.responses.create({
+    model: "understudy",
+    input: [
+      { role: "user", content: input },
+      { type: "function_call", call_id: "c", name: "get_weather", arguments: "{}" },
+      { type: "function_call_output", call_id: "c", output: "sunny" },
+    ],
+  });
+  assert.equal(replayed.output_text, "Sunny.");
+});
+
+test("responses: forced calls and text.format constrain the answer", async (t) => {
+  const { client, engine } = await start(t);
+  const named = { type: "function" as const, name: "get_weather" };
+  await client.responses.create({ model: "understudy", input, tools: [flat], tool_choice: named });
+  const format = { type: "json_schema" as const, name: "x", schema: parameters };
+  const response = await client.responses.create({ model: "understudy", input, text: { format } });
+  assert.deepEqual(response.text?.format, format);
+  await client.responses.create({ model: "understudy", input, tools: [flat] });
+  assert.deepEqual(
+    engine.requests.map(({ params }) => params.grammar !== null),
+    [true, true, false],
+  );
+});

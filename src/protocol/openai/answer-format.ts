@@ -83,14 +83,27 @@ function schemaOf(json: unknown, param: string): unknown {
   }
 }
 
+/** `text.format` of a response: what `response_format` is in chat, with name and schema one level up. */
+export function readTextFormat(
+  format: { readonly type: string; readonly schema?: unknown } | null | undefined,
+): GrammarSpec | null {
+  const param = "text.format";
+  if (format == null || format.type === "text") return null;
+  if (format.type === "json_object") return { kind: "json_object", param };
+  if (format.type !== "json_schema") throw unknownFormat(param, format.type);
+  if (format.schema == null)
+    throw invalid(
+      `${param}.schema`,
+      'a schema is expected: {"type": "json_schema", "name": "...", "schema": {...}}',
+    );
+  return { kind: "json_schema", param: `${param}.schema`, schema: format.schema };
+}
+
 function readResponseFormat(format: WireAnswerFormat["response_format"]): GrammarSpec | null {
   const param = "response_format";
   if (format == null || format.type === "text") return null;
   if (format.type === "json_object") return { kind: "json_object", param };
-  if (format.type !== "json_schema") {
-    const message = `"response_format" of type "${format.type}" is not supported by this server; "text", "json_object" and "json_schema" are.`;
-    throw new TroupeError("unsupported", message, { details: { param } });
-  }
+  if (format.type !== "json_schema") throw unknownFormat(param, format.type);
   const { json_schema: named } = format;
   const schema = (typeof named === "object" && named !== null ? named : {}) as { readonly schema?: unknown };
   if (schema.schema == null)
@@ -99,6 +112,11 @@ function readResponseFormat(format: WireAnswerFormat["response_format"]): Gramma
       'a schema is expected: {"json_schema": {"name": "...", "schema": {...}}}',
     );
   return { kind: "json_schema", param: `${param}.json_schema.schema`, schema: schema.schema };
+}
+
+function unknownFormat(param: string, type: string): TroupeError {
+  const message = `"${param}" of type "${type}" is not supported by this server; "text", "json_object" and "json_schema" are.`;
+  return new TroupeError("unsupported", message, { details: { param } });
 }
 
 function invalid(param: string, problem: string): TroupeError {

@@ -15,18 +15,37 @@ export type ItemPart =
   | { readonly type: "output_text"; readonly text: string; readonly annotations: readonly [] }
   | { readonly type: "refusal"; readonly refusal: string };
 
+/** A call of a tool that an earlier answer made. */
+export interface CallItem {
+  readonly type: "function_call";
+  readonly call_id: string;
+  readonly name: string;
+  /** JSON text. */
+  readonly arguments: string;
+  readonly status: "completed";
+}
+
+/** What a tool gave back. */
+export interface CallOutputItem {
+  readonly type: "function_call_output";
+  readonly call_id: string;
+  readonly output: string;
+  readonly status: "completed";
+}
+
+/** An item without its id. */
+export type ItemContent = MessageItem | CallItem | CallOutputItem;
+
 /** A message without its id. */
-export interface ItemContent {
+export interface MessageItem {
   readonly type: "message";
   readonly role: Role;
   readonly status: "completed";
   readonly content: readonly ItemPart[];
 }
 
-/** A message as `GET /v1/responses/{id}/input_items` lists it. */
-export interface InputItem extends ItemContent {
-  readonly id: string;
-}
+/** An item as `GET /v1/responses/{id}/input_items` lists it. */
+export type InputItem = ItemContent & { readonly id: string };
 
 /**
  * @param input a string (one message of the user), or a list of messages; absent is an empty list.
@@ -42,18 +61,51 @@ export function readItems(input: unknown): ItemContent[] {
 
 /** The conversation as a chat template wants it: parts joined by line breaks, `developer` as `system`. */
 export function toMessages(items: readonly ItemContent[]): ChatMessage[] {
-  return items.map(({ role, content }) => ({
+  const messages: ChatMessage[] = [];
+  for (const item of items) {
+    if (item.type === "function_call") addCall(messages, item);
+    else messages.push(item.type === "message" ? toMessage(item) : toToolMessage(item));
+  }
+  return messages;
+}
+
+/** Puts a call into the turn of the assistant that it is part of. */
+export function addCall(
+  messages: ChatMessage[],
+  call: Pick<CallItem, "call_id" | "name" | "arguments">,
+): void {
+  const entry = {
+    id: call.call_id,
+    type: "function",
+    function: { name: call.name, arguments: call.arguments },
+  };
+  const last = messages.at(-1);
+  const turn = last?.role === "assistant" ? messages.pop()! : { role: "assistant", content: null };
+  const calls = Array.isArray(turn.tool_calls) ? (turn.tool_calls as readonly unknown[]) : [];
+  messages.push({ ...turn, tool_calls: [...calls, entry] });
+}
+
+function toMessage({ role, content }: MessageItem): ChatMessage {
+  return {
     role: role === "developer" ? "system" : role,
     content: content.map((part) => (part.type === "refusal" ? part.refusal : part.text)).join("\n"),
-  }));
+  };
+}
+
+function toToolMessage({ call_id, output }: CallOutputItem): ChatMessage {
+  return { role: "tool", tool_call_id: call_id, content: output };
 }
 
 function readItem(item: unknown, param: string): ItemContent {
   if (typeof item !== "object" || item === null) throw invalid(param, "expected an object");
   const { type = "message", role, content } = item as { readonly [field: string]: unknown };
+  if (type === "function_call" || type === "function_call_output") return readCall(item, type, param);
   if (type !== "message") {
     const shown = JSON.stringify(type)?.slice(0, 100);
-    throw unsupported(param, `items of type ${shown} are not supported; this server reads messages only`);
+    throw unsupported(
+      param,
+      `items of type ${shown} are not supported; this server reads messages, function_call and function_call_output`,
+    );
   }
   const known = ROLES.find((name) => name === role);
   if (known === undefined) throw invalid(`${param}.role`, `expected one of ${ROLES.join(", ")}`);
@@ -65,6 +117,22 @@ function readItem(item: unknown, param: string): ItemContent {
     known,
     content.map((part: unknown, index) => readPart(part, `${param}.content[${index}]`)),
   );
+}
+
+function readCall(item: object, type: "function_call" | "function_call_output", param: string): ItemContent {
+  const { call_id, name, arguments: given, output } = item as { readonly [field: string]: unknown };
+  if (typeof call_id !== "string") throw invalid(`${param}.call_id`, "expected the id of a call");
+  if (type === "function_call_output") {
+    if (typeof output === "string") return { type, call_id, output, status: "completed" };
+    if (!Array.isArray(output))
+      throw invalid(`${param}.output`, "expected a string or a list of content parts");
+    const parts = output.map((part: unknown, index) => readPart(part, `${param}.output[${index}]`));
+    const texts = parts.map((part) => (part.type === "refusal" ? part.refusal : part.text));
+    return { type, call_id, output: texts.join("\n"), status: "completed" };
+  }
+  if (typeof name !== "string") throw invalid(`${param}.name`, "expected the name of a tool");
+  if (typeof given !== "string") throw invalid(`${param}.arguments`, "expected JSON as a string");
+  return { type, call_id, name, arguments: given, status: "completed" };
 }
 
 function readPart(part: unknown, param: string): ItemPart {
@@ -86,7 +154,7 @@ function toPart(type: "input_text" | "output_text", text: string): ItemPart {
   return type === "input_text" ? { type, text } : { type, text, annotations: [] };
 }
 
-function toItem(role: Role, content: readonly ItemPart[]): ItemContent {
+function toItem(role: Role, content: readonly ItemPart[]): MessageItem {
   return { type: "message", role, status: "completed", content };
 }
 

@@ -24,6 +24,20 @@ export interface OutputMessage {
   readonly content: readonly OutputText[];
 }
 
+/** A call of a tool. */
+export interface OutputCall {
+  readonly id: string;
+  readonly type: "function_call";
+  readonly call_id: string;
+  readonly name: string;
+  /** JSON text. */
+  readonly arguments: string;
+  readonly status: OutputMessage["status"];
+}
+
+/** What an answer is made of. */
+export type OutputItem = OutputMessage | OutputCall;
+
 /** Token counts. */
 export interface ResponseUsage {
   readonly input_tokens: number;
@@ -45,7 +59,7 @@ export interface ResponseProgress {
   readonly completed_at: number | null;
   readonly error: ResponseFailure | null;
   readonly incomplete_details: { readonly reason: "max_output_tokens" } | null;
-  readonly output: readonly OutputMessage[];
+  readonly output: readonly OutputItem[];
   readonly usage?: ResponseUsage;
 }
 
@@ -68,9 +82,9 @@ export interface ResponseHeader {
   readonly reasoning: { readonly effort: null; readonly summary: null };
   readonly service_tier: "default";
   readonly temperature: number;
-  readonly text: { readonly format: { readonly type: "text" } };
-  readonly tool_choice: "auto";
-  readonly tools: readonly [];
+  readonly text: { readonly format: Readonly<Record<string, unknown>> };
+  readonly tool_choice: unknown;
+  readonly tools: readonly unknown[];
   readonly top_logprobs: number;
   readonly top_p: number;
   readonly truncation: "auto" | "disabled";
@@ -100,14 +114,14 @@ export function toResponseHeader(
     max_output_tokens: params.maxTokens,
     max_tool_calls: null,
     metadata: { ...request.metadata },
-    parallel_tool_calls: true,
+    parallel_tool_calls: request.tools.isParallel,
     previous_response_id: request.previousResponseId,
     reasoning: { effort: null, summary: null },
     service_tier: "default",
     temperature: params.temperature,
     text: { format: { type: "text" } },
-    tool_choice: "auto",
-    tools: [],
+    tool_choice: request.tools.choice,
+    tools: request.tools.given,
     top_logprobs: params.logprobs ?? 0,
     top_p: params.topP,
     truncation: request.isTruncated ? "auto" : "disabled",

@@ -1,9 +1,13 @@
 /** `POST /v1/responses` and `response.create`, the request: its schema and the mapping onto items and sampling fields. */
 import { parse, z } from "../../core/schema.ts";
 import { TroupeError } from "../../errors/troupe-error.ts";
+import type { GrammarSpec } from "../../sampling/grammar/grammar-spec.ts";
+import { readTextFormat } from "./answer-format.ts";
 import { type ItemContent, readItems } from "./response-items.ts";
+import { type ResponseTools, readResponseTools } from "./response-tools.ts";
 import { readSamplingFields, type SamplingFields, samplingShape, wireName } from "./sampling-fields.ts";
 import { refuseUnsupported, toleratedShape, UNSUPPORTED_FIELDS } from "./tolerated-fields.ts";
+import { toolShape } from "./tool-fields.ts";
 
 const unsupported = {
   ...UNSUPPORTED_FIELDS,
@@ -13,7 +17,6 @@ const unsupported = {
   image: [],
   moderation: [],
   prompt: [],
-  tools: [[]],
 };
 
 /** What OpenAI knows; only log-probabilities can be in an answer of text. */
@@ -58,7 +61,8 @@ const schema = z.strictObject({
     .nullish(),
   generate: z.boolean().nullish(),
   text: z.looseObject({ format: z.looseObject({ type: z.string() }).nullish() }).nullish(),
-  tool_choice: z.unknown().optional(),
+  tools: z.array(z.looseObject({})).nullish(),
+  ...toolShape,
   max_tool_calls: z.int().nullish(),
   reasoning: z.looseObject({ effort: z.string().nullish(), summary: z.string().nullish() }).nullish(),
   prompt_cache_options: z.unknown().optional(),
@@ -77,6 +81,9 @@ export interface ResponseRequest {
   readonly instructions: string | null;
   readonly previousResponseId: string | null;
   readonly fields: SamplingFields;
+  /** The form of the answer; null for any. */
+  readonly format: GrammarSpec | null;
+  readonly tools: ResponseTools;
   readonly metadata: Readonly<Record<string, string>>;
   /** Leave out the oldest messages when the conversation is too long. */
   readonly isTruncated: boolean;
@@ -89,6 +96,7 @@ export interface ResponseRequest {
   readonly isGenerated: boolean;
   /** Values that are given back as they came. */
   readonly echo: {
+    readonly text?: { readonly format: Readonly<Record<string, unknown>> };
     readonly user?: string;
     readonly safety_identifier?: string;
     readonly prompt_cache_key?: string;
@@ -124,6 +132,8 @@ export function readResponseRequest(body: unknown): ResponseRequest {
       maxTokens: wire.max_output_tokens ?? null,
       ...(logprobs === null ? {} : { logprobs }),
     },
+    format: readTextFormat(wire.text?.format),
+    tools: readResponseTools(wire),
     metadata: wire.metadata ?? {},
     isTruncated: wire.truncation === "auto",
     isBackground,
@@ -149,9 +159,12 @@ function readTopLogprobs(wire: Wire): number | null {
 
 function readEcho(wire: Wire): ResponseRequest["echo"] {
   const names = ["user", "safety_identifier", "prompt_cache_key"] as const;
-  return Object.fromEntries(
-    names.flatMap((name) => (typeof wire[name] === "string" ? [[name, wire[name]]] : [])),
-  );
+  return {
+    ...Object.fromEntries(
+      names.flatMap((name) => (typeof wire[name] === "string" ? [[name, wire[name]]] : [])),
+    ),
+    ...(wire.text?.format != null && { text: { format: wire.text.format } }),
+  };
 }
 
 function checkMetadata(metadata: Readonly<Record<string, string>>): void {
@@ -168,24 +181,10 @@ function checkMetadata(metadata: Readonly<Record<string, string>>): void {
 }
 
 function refuseOtherOutputs(wire: Wire): void {
-  const format = wire.text?.format?.type;
-  if (format !== undefined && format !== "text")
-    throw refuse(
-      "text.format",
-      `"text.format" of type "${format}" is not supported by this server; only "text" is.`,
-      "unsupported",
-    );
   if (wire.reasoning?.effort != null && wire.reasoning.effort !== "none")
     throw refuse(
       "reasoning.effort",
       '"reasoning.effort" is not supported by this server. Leave it out, or send null.',
-      "unsupported",
-    );
-  const choice = wire.tool_choice ?? "auto";
-  if (choice !== "auto" && choice !== "none")
-    throw refuse(
-      "tool_choice",
-      '"tool_choice" other than "auto" or "none" is not supported by this server.',
       "unsupported",
     );
 }

@@ -22,14 +22,18 @@ const NAME = /^[\w.-]{1,64}$/;
 /**
  * Null when nothing may be called: then tools are only shown to the template.
  *
+ * @param definitionAt where the request has the definition of a tool, for errors
  * @throws TroupeError `invalid_request` or `unsupported`, naming the field
  */
-export function readTools(wire: WireTools): ToolRequest | null {
+export function readTools(
+  wire: WireTools,
+  definitionAt: (index: number) => string = (index) => `tools[${index}].function`,
+): ToolRequest | null {
   const given = wire.tools ?? [];
   const choice = wire.tool_choice ?? (given.length === 0 ? "none" : "auto");
   if (choice === "none" || (choice === "auto" && given.length === 0)) return null;
   const named = readChoice(choice);
-  const tools = given.map(readTool);
+  const tools = given.map((tool, index) => readTool(tool, `tools[${index}]`, definitionAt(index)));
   const twice = tools.find(({ name }, index) => tools.findIndex((other) => other.name === name) < index);
   if (twice !== undefined) throw invalid("tools", `two tools are called ${JSON.stringify(twice.name)}`);
   if (tools.length === 0) throw invalid("tool_choice", 'it asks for a call, but there are no "tools"');
@@ -54,8 +58,7 @@ function readChoice(choice: unknown): "auto" | "required" | { readonly name: str
   );
 }
 
-function readTool(tool: unknown, index: number): ToolSpec {
-  const where = `tools[${index}]`;
+function readTool(tool: unknown, where: string, definitionAt: string): ToolSpec {
   const { type, function: definition } = (typeof tool === "object" && tool !== null ? tool : {}) as {
     readonly type?: unknown;
     readonly function?: Readonly<Record<string, unknown>> | null;
@@ -67,13 +70,13 @@ function readTool(tool: unknown, index: number): ToolSpec {
   const name = definition?.name;
   if (typeof name !== "string" || !NAME.test(name))
     throw invalid(
-      `${where}.function.name`,
+      `${definitionAt}.name`,
       "a name of 1 to 64 letters, digits, dots, dashes and underscores is expected",
     );
   return {
     name,
     parameters: definition?.parameters ?? null,
-    param: `${where}.function.parameters`,
+    param: `${definitionAt}.parameters`,
   };
 }
 

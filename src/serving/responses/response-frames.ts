@@ -1,7 +1,7 @@
 /** Typed events as server-sent events. */
 import type { TroupeError } from "../../errors/troupe-error.ts";
 import { toErrorObject } from "../../protocol/openai/error-object.ts";
-import type { ResponseEvent } from "../../protocol/openai/response-events.ts";
+import type { ResponseEvent } from "../../protocol/openai/response-event.ts";
 import { toEventId } from "../event-ids.ts";
 import type { HttpReply } from "../http-exchange.ts";
 import type { NumberedEvent } from "../live-stream.ts";

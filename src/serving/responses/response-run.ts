@@ -1,9 +1,11 @@
 /** One response being made: admitted to the engine, its events kept for whoever reads them, cancelled on request. */
 import { TroupeError } from "../../errors/troupe-error.ts";
 import type { GenerateRequest, Usage } from "../../protocol/engine.ts";
-import { type ResponseEvent, ResponseEvents } from "../../protocol/openai/response-events.ts";
+import type { ResponseEvent } from "../../protocol/openai/response-event.ts";
+import { ResponseEvents } from "../../protocol/openai/response-events.ts";
 import type { ResponseHeader, WireResponse } from "../../protocol/openai/response-object.ts";
 import type { ResponseRequest } from "../../protocol/openai/response-request.ts";
+import type { ToolPlan } from "../../protocol/tools/tool-plan.ts";
 import { toClientError } from "../client-error.ts";
 import { type Generation, startGeneration } from "../generation.ts";
 import { type OpenStream, openStream } from "../open-stream.ts";
@@ -15,6 +17,8 @@ const NO_USAGE: Usage = { numPromptTokens: 0, numOutputTokens: 0, numCachedToken
 export interface ResponseRunOptions {
   readonly request: ResponseRequest;
   readonly header: ResponseHeader;
+  /** How calls are read out of the answer; null when none may be made. */
+  readonly tools: ToolPlan | null;
   /** Null makes a response without an answer. */
   readonly generate: GenerateRequest | null;
   /** Of the connection that asks. */
@@ -44,6 +48,7 @@ export async function startResponse(
     header,
     itemId: header.id.replace("resp_", "msg_"),
     unixSeconds: context.unixSeconds,
+    tools: options.tools,
   });
   const maker = new ResponseMaker(context, options, events);
   const { resumeWindowMs, maxStreamEvents } = context.limits;

@@ -1,10 +1,11 @@
 /** The Responses API without a transport: HTTP routes and sockets create, read, cancel and delete responses here. */
 import { TroupeError } from "../../errors/troupe-error.ts";
 import type { ChatMessage } from "../../protocol/engine.ts";
-import type { ResponseEvent } from "../../protocol/openai/response-events.ts";
-import { type InputItem, toMessages } from "../../protocol/openai/response-items.ts";
+import type { ResponseEvent } from "../../protocol/openai/response-event.ts";
+import { addCall, type InputItem, toMessages } from "../../protocol/openai/response-items.ts";
 import { toResponseHeader, type WireResponse } from "../../protocol/openai/response-object.ts";
 import { nameResponseField, type ResponseRequest } from "../../protocol/openai/response-request.ts";
+import { planTools, type ToolPlan } from "../../protocol/tools/tool-plan.ts";
 import type { SamplingParams } from "../../sampling/sampling-params.ts";
 import { KeptStreams } from "../kept-streams.ts";
 import type { NumberedEvent } from "../live-stream.ts";
@@ -56,7 +57,7 @@ export class ResponseService {
   async create(request: ResponseRequest, { signal, client, memory }: Requester): Promise<ResponseRun> {
     const context = this.#context;
     const model = checkModel(context, request.model);
-    const params = toSamplingParams(context, request.fields, nameResponseField);
+    const { plan, params } = planResponse(context, request);
     const earlier = this.#historyBefore(request.previousResponseId, memory);
     const messages = [...earlier, ...toMessages(request.items)];
     const id = `resp_${context.newId()}`;
@@ -70,7 +71,14 @@ export class ResponseService {
         request,
         header: toResponseHeader(request, params, { id, created: context.unixSeconds(), model }),
         generate:
-          prompt === null ? null : { requestId: id, prompt: { kind: "chat", messages: prompt }, params },
+          prompt === null
+            ? null
+            : {
+                requestId: id,
+                prompt: { kind: "chat", messages: prompt, ...templateTools(request) },
+                params,
+              },
+        tools: plan,
         signal,
         onFinal: (response) => {
           const wasDeleted = !this.#running.delete(id);
@@ -156,7 +164,12 @@ export class ResponseService {
       });
     if (!request.isTruncated) return [...instructions, ...messages];
     const numAnswerTokens = params.maxTokens ?? 1;
-    return await truncateConversation(this.#context.engine, { instructions, messages, numAnswerTokens });
+    return await truncateConversation(this.#context.engine, {
+      instructions,
+      messages,
+      numAnswerTokens,
+      ...templateTools(request),
+    });
   }
 
   #stored(id: string): StoredResponse {
@@ -166,11 +179,31 @@ export class ResponseService {
   }
 }
 
+/** How the answer is made and read. */
+function planResponse(
+  context: ServingContext,
+  request: ResponseRequest,
+): { readonly plan: ToolPlan | null; readonly params: SamplingParams } {
+  const { tools, format } = request;
+  const plan =
+    tools.request === null ? null : planTools(tools.request, context.engine.info.toolParser, format);
+  const fields = plan?.keepsSpecialTokens ? { ...request.fields, skipSpecialTokens: false } : request.fields;
+  const grammar = plan === null ? format : plan.grammar;
+  return { plan, params: toSamplingParams(context, fields, nameResponseField, grammar) };
+}
+
+function templateTools({ tools }: ResponseRequest): { readonly tools?: readonly object[] } {
+  return tools.forTemplate.length === 0 ? {} : { tools: tools.forTemplate };
+}
+
+/** Calls belong to the turn of the text before them. */
 function answerOf(response: WireResponse): ChatMessage[] {
-  return response.output.map(({ role, content }) => ({
-    role,
-    content: content.map((part) => part.text).join("\n"),
-  }));
+  const messages: ChatMessage[] = [];
+  for (const item of response.output) {
+    if (item.type === "function_call") addCall(messages, item);
+    else messages.push({ role: item.role, content: item.content.map((part) => part.text).join("\n") });
+  }
+  return messages;
 }
 
 function unknownResponse(id: string, details: Readonly<Record<string, unknown>> = {}): TroupeError {

@@ -3,7 +3,7 @@
  * events as over HTTP. Remembers what was not to be stored, so that the conversation can go on from it.
  */
 import { TroupeError, toTroupeError } from "../../errors/troupe-error.ts";
-import type { ResponseEvent } from "../../protocol/openai/response-events.ts";
+import type { ResponseEvent } from "../../protocol/openai/response-event.ts";
 import type { ResponseRequest } from "../../protocol/openai/response-request.ts";
 import {
   laneOf,

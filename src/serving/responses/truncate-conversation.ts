@@ -7,6 +7,8 @@ export interface Conversation {
   readonly instructions: readonly ChatMessage[];
   /** Oldest first; the last one stays. */
   readonly messages: readonly ChatMessage[];
+  /** Shown by the template. */
+  readonly tools?: readonly object[];
   /** Tokens kept free for the answer. */
   readonly numAnswerTokens: number;
 }
@@ -14,11 +16,15 @@ export interface Conversation {
 /** @returns the conversation with as few messages left out as possible; too long still when even the last one is. */
 export async function truncateConversation(
   engine: Pick<Engine, "info" | "tokenize">,
-  { instructions, messages, numAnswerTokens }: Conversation,
+  { instructions, messages, numAnswerTokens, tools }: Conversation,
 ): Promise<readonly ChatMessage[]> {
   const without = (numLeftOut: number): ChatMessage[] => [...instructions, ...messages.slice(numLeftOut)];
   const fits = async (numLeftOut: number): Promise<boolean> => {
-    const { ids } = await engine.tokenize({ kind: "chat", messages: without(numLeftOut) });
+    const { ids } = await engine.tokenize({
+      kind: "chat",
+      messages: without(numLeftOut),
+      ...(tools !== undefined && { tools }),
+    });
     return ids.length + numAnswerTokens <= engine.info.maxModelLen;
   };
   if (await fits(0)) return without(0);

@@ -7,7 +7,8 @@ import { fileURLToPath } from "node:url";
 import { TroupeError } from "../../../src/errors/troupe-error.ts";
 import type { AnswerEvent } from "../../../src/protocol/collected-generation.ts";
 import type { TextLogprobs } from "../../../src/protocol/engine.ts";
-import { type ResponseEvent, ResponseEvents } from "../../../src/protocol/openai/response-events.ts";
+import type { ResponseEvent } from "../../../src/protocol/openai/response-event.ts";
+import { ResponseEvents } from "../../../src/protocol/openai/response-events.ts";
 import { toResponseHeader } from "../../../src/protocol/openai/response-object.ts";
 import { readResponseRequest } from "../../../src/protocol/openai/response-request.ts";
 import { onLane, toResponseErrorMessage } from "../../../src/protocol/openai/response-socket-messages.ts";
@@ -15,13 +16,15 @@ import { createSamplingParams } from "../../../src/sampling/create-sampling-para
 
 const ROOT = fileURLToPath(new URL("../../..", import.meta.url));
 const USAGE = { numPromptTokens: 3, numOutputTokens: 2, numCachedTokens: 1 };
+const TOOL = { type: "function", name: "f", parameters: { type: "object" }, strict: true };
 const LOST = new TroupeError("engine_failed", "Lost.");
 
 function start(body: object = {}): ResponseEvents {
   const request = readResponseRequest({ input: "Hi", metadata: { a: "b" }, user: "me", ...body });
   const params = createSamplingParams(request.fields);
   const header = toResponseHeader(request, params, { id: "resp_1", created: 1, model: "understudy" });
-  return new ResponseEvents({ header, itemId: "msg_1", unixSeconds: () => 2 });
+  const tools = request.tools.request === null ? null : ({ parser: "hermes", maxCalls: 9 } as const);
+  return new ResponseEvents({ header, itemId: "msg_1", unixSeconds: () => 2, tools });
 }
 
 function token(text: string, withLogprobs = false): AnswerEvent {
@@ -54,6 +57,20 @@ function streams(): ResponseEvent[][] {
     make({}, (e) => [e.fail(new TroupeError("queue_full", "Full."))]),
     make({}, (e) => [e.step(finish("stop")), e.complete(USAGE)]),
     make({}, (e) => [e.step(token("a")), e.step(finish("cancelled")), e.complete(USAGE)]),
+    make(
+      { text: { format: { type: "json_schema", name: "x", schema: { type: "object" }, strict: true } } },
+      (e) => [e.step(token("{}")), e.step(finish("stop")), e.complete(USAGE)],
+    ),
+    make({ tools: [TOOL], tool_choice: { type: "function", name: "f" }, parallel_tool_calls: false }, (e) => [
+      ...['See <tool_call>{"name": "f", ', '"arguments": {"x"', ": 1}}</tool_call>"].map((text) =>
+        e.step(token(text)),
+      ),
+      e.step(token('<tool_call>{"name": "f"}</tool_call> done', true)),
+      e.step(finish("stop")),
+      e.complete(USAGE),
+    ]),
+    make({ tools: [TOOL] }, (e) => [e.step(token('<tool_call>{"name": "f", "arguments": {')), e.cancel()]),
+    make({ tools: [TOOL] }, (e) => [e.step(finish("stop")), e.complete(USAGE)]),
   ];
 }
 
