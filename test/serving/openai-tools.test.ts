@@ -181,7 +181,7 @@ test("responses: calls are items, whole and streamed, and the conversation goes 
   const [, made, result] = prompt.messages;
   assert.equal(made?.content, "I look it up.");
   assert.deepEqual(
-    (made?.tool_calls as { id: string }[]).map(({ id }) => id),
+    (made!.tool_calls as { id: string }[]).map(({ id }) => id),
     [call.call_id, (whole.output[2] as { call_id: string }).call_id],
   );
   assert.deepEqual(result, { role: "tool", tool_call_id: call.call_id, content: "sunny" });
