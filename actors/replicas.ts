@@ -114,7 +114,7 @@ export class Replicas implements Engine {
     const all = this.#engines.map((engine) => engine.snapshot());
     return {
       pages: Uint8Array.from(all.flatMap(({ pages }) => [...pages])),
-      steps: all.flatMap(({ steps }) => steps),
+      steps: all.flatMap(({ steps }, engine) => steps.map((step) => ({ ...step, engine }))),
     };
   }
 

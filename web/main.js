@@ -4,7 +4,7 @@ import { setUpApiKey } from "./api-key.js";
 import { ChatView } from "./chat-view.js";
 import { Connection } from "./connection.js";
 import { setUpCrowd } from "./crowd.js";
-import { byId } from "./dom.js";
+import { byId, element } from "./dom.js";
 import { Sampling } from "./sampling.js";
 import { StageFeed } from "./stage-feed.js";
 import { StageView } from "./stage-view.js";
@@ -64,5 +64,6 @@ function showModels(key, models) {
   feed.key = key;
   const [{ id, max_model_len: maxModelLen }] = models;
   chat.model = id;
-  byId("model").textContent = `${id} · context ${maxModelLen.toLocaleString("en")} tokens`;
+  const context = ` · context ${maxModelLen.toLocaleString("en")} tokens`;
+  byId("model").replaceChildren(id, element("span", { className: "context" }, context));
 }

@@ -4,14 +4,14 @@ import { byId, element } from "./dom.js";
 const number = (name, label, min, max, step) => ({ name, label, min, max, step });
 const FIELDS = [
   number("temperature", "Temperature", 0, 2, 0.1),
+  number("max_tokens", "Max tokens", 1, 1_000_000, 1),
   number("top_p", "Top p", 0.01, 1, 0.01),
   number("top_k", "Top k", -1, 1_000_000, 1),
   number("min_p", "Min p", 0, 1, 0.01),
+  number("seed", "Seed", 0, Number.MAX_SAFE_INTEGER, 1),
   number("repetition_penalty", "Repetition penalty", 0.01, 2, 0.01),
   number("presence_penalty", "Presence penalty", -2, 2, 0.1),
   number("frequency_penalty", "Frequency penalty", -2, 2, 0.1),
-  number("seed", "Seed", 0, Number.MAX_SAFE_INTEGER, 1),
-  number("max_tokens", "Max tokens", 1, 1_000_000, 1),
 ];
 
 export class Sampling {

@@ -86,7 +86,9 @@ export class StageView {
     byId("pages-text").textContent = `${numPages} pages: ${parts}.${cell}`;
     const [shown, all] = [numShown, numPages].map((number) => number.toLocaleString("en"));
     const which =
-      numShown === numPages ? `All ${all} pages.` : `The first ${shown} of ${all}; the others wait.`;
+      numShown === numPages
+        ? `All ${all} pages.`
+        : `The first ${shown} of ${all}; the others were not used yet.`;
     byId("pages-note").textContent = `${which}${cell}`;
   }
 

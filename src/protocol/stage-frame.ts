@@ -39,7 +39,8 @@ const MICROSECONDS = 1000;
 /** What one viewer has been told. Make one for each. */
 export class StageTeller {
   #pages: Uint8Array = new Uint8Array(0);
-  #lastStep = 0;
+  /** By engine. */
+  #lastSteps: ReadonlyMap<number, number> = new Map();
   #lastFigures = "";
 
   /** @returns null when nothing is new */
@@ -47,14 +48,18 @@ export class StageTeller {
     const { pages, steps } = engine.snapshot();
     const isFirst = this.#pages.length !== pages.length;
     const changes = changedRuns(isFirst ? null : this.#pages, pages);
-    const newSteps = steps.filter(({ step }) => step > this.#lastStep);
+    const lastSteps = new Map(steps.map(({ engine: index, step }) => [index, step]));
+    const newSteps = steps.filter(({ engine: index, step }) => {
+      const known = this.#lastSteps.get(index) ?? 0;
+      // a restarted kv-store begins to count anew
+      return step > known || lastSteps.get(index)! < known;
+    });
     const figures = { ...statusFigures(engine.status()), actors: actorFigures(engine) };
     const spelled = JSON.stringify(figures);
     if (!isFirst && changes.length === 0 && newSteps.length === 0 && spelled === this.#lastFigures)
       return null;
     this.#pages = pages;
-    // a restarted kv-store begins to count anew
-    this.#lastStep = steps.at(-1)?.step ?? 0;
+    this.#lastSteps = lastSteps;
     this.#lastFigures = spelled;
     return {
       at_ms: round(atMs),

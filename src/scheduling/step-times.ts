@@ -5,6 +5,8 @@
 
 /** How long one step took and what for. */
 export interface StepTime {
+  /** Which engine's it is, where several run as one; else 0. */
+  readonly engine: number;
   /** Counted over all schedulers that wrote here, from 1. */
   readonly step: number;
   /** From the plan's beginning to the end of its commit. */
@@ -37,7 +39,7 @@ export class StepTimesWriter {
     this.#cells = new Float64Array(memory);
   }
 
-  write({ totalMs, executeMs, sampleMs, numTokens }: Omit<StepTime, "step">): void {
+  write({ totalMs, executeMs, sampleMs, numTokens }: Omit<StepTime, "engine" | "step">): void {
     const cells = this.#cells;
     const numSteps = cells[0]!;
     const at = 1 + (numSteps % STEP_TIMES_KEPT) * ROW;
@@ -57,6 +59,7 @@ export function readStepTimes(memory: SharedArrayBuffer): StepTime[] {
   return Array.from({ length: numSteps - first }, (_, index) => {
     const at = 1 + ((first + index) % STEP_TIMES_KEPT) * ROW;
     return {
+      engine: 0,
       step: first + index + 1,
       totalMs: cells[at]!,
       executeMs: cells[at + 1]!,

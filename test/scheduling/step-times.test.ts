@@ -7,7 +7,7 @@ import {
   StepTimesWriter,
 } from "../../src/scheduling/step-times.ts";
 
-const row = (n: number) => ({ totalMs: n + 0.5, executeMs: n, sampleMs: 0.25, numTokens: n * 2 });
+const row = (n: number) => ({ engine: 0, totalMs: n + 0.5, executeMs: n, sampleMs: 0.25, numTokens: n * 2 });
 
 test("the last steps are read in order, numbered from the first", () => {
   const memory = createStepTimes();

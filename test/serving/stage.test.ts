@@ -58,7 +58,7 @@ test("a viewer gets everything first, then what is new, and nothing while nothin
   assert.equal(engine.numLooks, 2);
   engine.pages.fill(2, 10, 13);
   engine.pages[13] = 3;
-  engine.steps = [{ step: 1, totalMs: 4, executeMs: 2.5, sampleMs: 1, numTokens: 8 }];
+  engine.steps = [{ engine: 0, step: 1, totalMs: 4, executeMs: 2.5, sampleMs: 1, numTokens: 8 }];
   clock.advance(STAGE_INTERVAL_MS);
   const second = frameOf(await viewer.next());
   assert.deepEqual(second.pages, [
