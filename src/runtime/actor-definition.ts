@@ -24,6 +24,15 @@ import type {
  *
  * The one a handler is given belongs to the message as well: asks through it never outlive the ask being handled, and
  * everything sent through it belongs to its trace. The one of `init` belongs to no message.
+ *
+ * @example
+ * ```ts
+ * handlers: {
+ *   report(state, _message, ctx) {
+ *     ctx.tell(meter, "add", state.total);
+ *   },
+ * },
+ * ```
  */
 export interface ActorContext<P extends Protocol = Protocol, State = unknown> extends Messenger, Registry {
   readonly self: ActorRef<P>;
@@ -102,7 +111,16 @@ export interface ActorContext<P extends Protocol = Protocol, State = unknown> ex
   log(level: LogLevel, message: string, fields?: Readonly<Record<string, unknown>>): void;
 }
 
-/** The ask or stream that a handler is working on. */
+/**
+ * The ask or stream that a handler is working on.
+ *
+ * @example
+ * ```ts
+ * handlers: {
+ *   fetch: (_state, url, _ctx, call) => download(url, { signal: call.signal }),
+ * },
+ * ```
+ */
 export interface Call {
   /** Aborts when the caller cancelled, met its deadline or is gone, and when this actor stops. Made on first use. */
   readonly signal: AbortSignal;
@@ -141,6 +159,14 @@ export type Handlers<P extends Protocol, State> = { readonly [K in keyof P]: Han
  *
  * When a handler throws: a TroupeError from an ask or a stream (other than `internal`) is the answer, and the actor
  * lives; anything else is a crash: `onStop` runs, the actor is down, its supervisor decides.
+ *
+ * @example
+ * ```ts
+ * const echo: ActorDefinition<EchoProtocol, null, null> = {
+ *   init: () => null,
+ *   handlers: { echo: (_state, message) => message },
+ * };
+ * ```
  */
 export interface ActorDefinition<P extends Protocol, Args, State> {
   /** Makes the state. The actor counts as started when it has returned; throwing fails the start. */

@@ -11,10 +11,24 @@ export const DEAD_LETTER_REASONS = [
   "no-handler",
 ] as const;
 
-/** One of {@link DEAD_LETTER_REASONS}. */
+/**
+ * One of {@link DEAD_LETTER_REASONS}.
+ *
+ * @example
+ * ```ts
+ * console.log(system.inspect().numDeadLetters["mailbox-full"]);
+ * ```
+ */
 export type DeadLetterReason = (typeof DEAD_LETTER_REASONS)[number];
 
-/** Events of `system.events`, each with its one argument. */
+/**
+ * Events of `system.events`, each with its one argument.
+ *
+ * @example
+ * ```ts
+ * system.events.on("restarting", ({ supervisor, delayMs }) => console.log(supervisor, delayMs));
+ * ```
+ */
 export interface SystemEvents {
   /** An actor's init is done. */
   readonly started: { readonly actor: string; readonly incarnation: number };
@@ -51,7 +65,14 @@ export interface SystemEvents {
 /** State of an actor. */
 export type ActorState = "starting" | "running" | "stopping" | "down" | "abandoned";
 
-/** One actor in a {@link SystemInspection}. */
+/**
+ * One actor in a {@link SystemInspection}.
+ *
+ * @example
+ * ```ts
+ * for (const { name, state, mailbox } of system.inspect().actors) console.log(name, state, mailbox.numMessages);
+ * ```
+ */
 export interface ActorInspection {
   readonly name: string;
   readonly supervisor: string;
@@ -73,7 +94,14 @@ export interface ActorInspection {
   readonly busyMs: number;
 }
 
-/** A look at the system; reading it disturbs no actor. */
+/**
+ * A look at the system; reading it disturbs no actor.
+ *
+ * @example
+ * ```ts
+ * const { state, numPendingCalls } = system.inspect();
+ * ```
+ */
 export interface SystemInspection {
   readonly state: "starting" | "running" | "failed" | "stopping" | "stopped";
   readonly actors: readonly ActorInspection[];

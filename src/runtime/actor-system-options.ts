@@ -4,7 +4,14 @@ import type { LogSink } from "./actor-types.ts";
 import type { Host } from "./host.ts";
 import type { ActorSpec, RestartIntensity } from "./supervisor-spec.ts";
 
-/** Options of an {@link ActorSystem}. */
+/**
+ * Options of an {@link ActorSystem}.
+ *
+ * @example
+ * ```ts
+ * const system = createActorSystem({ intensity: { maxRestarts: 10, windowMs: 60_000 } });
+ * ```
+ */
 export interface ActorSystemOptions {
   /** Where actors can run; the name of each is what a spec's `host` refers to. */
   readonly hosts: readonly Host[];
@@ -20,7 +27,14 @@ export interface ActorSystemOptions {
   readonly abandonAfterMs?: number;
 }
 
-/** How an actor is spawned: as an {@link ActorSpec}; a name is chosen when absent. */
+/**
+ * How an actor is spawned: as an {@link ActorSpec}; a name is chosen when absent.
+ *
+ * @example
+ * ```ts
+ * await system.spawn(counter, { name: "counter", args: { start: 1 }, restart: "transient" });
+ * ```
+ */
 export interface SpawnOptions<Args> extends Omit<ActorSpec, "kind" | "name" | "module" | "args"> {
   readonly name?: string;
   readonly args: Args | ((incarnation: number) => Args);

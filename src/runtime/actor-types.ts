@@ -64,6 +64,11 @@ declare const protocolOfRef: unique symbol;
 /**
  * Names an actor. Plain data: it can be sent in any message, written as JSON, made before the actor is started, and it
  * outlives restarts. It holds no resource.
+ *
+ * @example
+ * ```ts
+ * const ref: ActorRef<CounterProtocol> = { actor: "counter" };
+ * ```
  */
 export interface ActorRef<P extends Protocol> {
   readonly actor: string;
@@ -71,7 +76,14 @@ export interface ActorRef<P extends Protocol> {
   readonly [protocolOfRef]?: (protocol: P) => P;
 }
 
-/** A reference whose protocol does not matter. */
+/**
+ * A reference whose protocol does not matter.
+ *
+ * @example
+ * ```ts
+ * await system.stop({ actor: "counter" });
+ * ```
+ */
 export interface AnyActorRef {
   readonly actor: string;
 }
@@ -88,7 +100,14 @@ export function actorRef<P extends Protocol>(name: string): ActorRef<P> {
   return { actor: name };
 }
 
-/** Why an incarnation of an actor is no more. */
+/**
+ * Why an incarnation of an actor is no more.
+ *
+ * @example
+ * ```ts
+ * if (reason.kind === "crash") console.error(reason.error.code);
+ * ```
+ */
 export type DownReason =
   /** It ended itself (`ctx.stop()`). */
   | { readonly kind: "normal" }
@@ -101,7 +120,14 @@ export type DownReason =
   /** There was no such actor, or it was already down, when the watch began. */
   | { readonly kind: "not-running" };
 
-/** The one notice that a watch gives. */
+/**
+ * The one notice that a watch gives.
+ *
+ * @example
+ * ```ts
+ * system.watch(counter, ({ ref, incarnation, reason }) => console.log(ref.actor, incarnation, reason.kind));
+ * ```
+ */
 export interface Down {
   readonly ref: AnyActorRef;
   /** Counts from 1; 0 when the actor was not running. */
@@ -109,7 +135,14 @@ export interface Down {
   readonly reason: DownReason;
 }
 
-/** Options of `tell`. */
+/**
+ * Options of `tell`.
+ *
+ * @example
+ * ```ts
+ * system.tell(sink, "frame", pixels, { transfer: [pixels.buffer] });
+ * ```
+ */
 export interface TellOptions {
   /** Moved instead of copied when the receiver lives on another thread; on the same thread messages go by reference. */
   readonly transfer?: readonly Transferable[];
@@ -120,7 +153,14 @@ export interface TellOptions {
   readonly traceparent?: string;
 }
 
-/** Options of `ask`. */
+/**
+ * Options of `ask`.
+ *
+ * @example
+ * ```ts
+ * await system.ask(counter, "total", null, { deadlineMs: 500, signal: request.signal });
+ * ```
+ */
 export interface AskOptions extends TellOptions {
   /**
    * The ask fails with `deadline_exceeded` after this time. Default 30 000. Asked through the context of an ask's
@@ -131,7 +171,14 @@ export interface AskOptions extends TellOptions {
   readonly signal?: AbortSignal;
 }
 
-/** Options of `stream`. */
+/**
+ * Options of `stream`.
+ *
+ * @example
+ * ```ts
+ * for await (const n of system.stream(counter, "follow", { from: 1 }, { window: 64 })) console.log(n);
+ * ```
+ */
 export interface StreamOptions extends TellOptions {
   /** Items that may be on the way or waiting unread; the producer pauses beyond. Default 16. */
   readonly window?: number;
@@ -144,6 +191,13 @@ export interface StreamOptions extends TellOptions {
  *
  * A sender's messages to one actor arrive in the order they were sent. Messages are given away: change nothing in them
  * after sending, a receiver on the same thread sees the same object.
+ *
+ * @example
+ * ```ts
+ * function greet(messenger: Messenger, ref: ActorRef<GreeterProtocol>): boolean {
+ *   return messenger.tell(ref, "hello", null);
+ * }
+ * ```
  */
 export interface Messenger {
   /**
@@ -196,7 +250,14 @@ export interface Messenger {
   ): AsyncIterable<ItemOf<P, K>>;
 }
 
-/** A change of a group's members. */
+/**
+ * A change of a group's members.
+ *
+ * @example
+ * ```ts
+ * ctx.watchGroup("shards", (state, { kind, ref }) => void state.log.push(`${ref.actor} ${kind}`));
+ * ```
+ */
 export interface GroupChange {
   readonly group: string;
   readonly kind: "joined" | "left";
@@ -205,7 +266,14 @@ export interface GroupChange {
   readonly members: readonly AnyActorRef[];
 }
 
-/** Who runs under which name and in which group, as far as this thread has heard. */
+/**
+ * Who runs under which name and in which group, as far as this thread has heard.
+ *
+ * @example
+ * ```ts
+ * const [first] = system.members<ShardProtocol>("shards");
+ * ```
+ */
 export interface Registry {
   /**
    * The reference of the actor that runs under that name; null when none does.
@@ -228,15 +296,37 @@ export interface Registry {
   members<P extends Protocol>(group: string): readonly ActorRef<P>[];
 }
 
-/** Ends a watch without a Down; idempotent. */
+/**
+ * Ends a watch without a Down; idempotent.
+ *
+ * @example
+ * ```ts
+ * const watch = ctx.watch(counter);
+ * watch.cancel();
+ * ```
+ */
 export interface Watch {
   cancel(): void;
 }
 
-/** How bad a log record is. */
+/**
+ * How bad a log record is.
+ *
+ * @example
+ * ```ts
+ * ctx.log("warn", "The queue grows.", { numWaiting });
+ * ```
+ */
 export type LogLevel = "debug" | "info" | "warn" | "error";
 
-/** What actors and the runtime log; the owner of the system decides where it goes. */
+/**
+ * What actors and the runtime log; the owner of the system decides where it goes.
+ *
+ * @example
+ * ```ts
+ * const log: LogSink = ({ level, actor, message, fields }) => console.error(level, actor, message, fields);
+ * ```
+ */
 export interface LogRecord {
   readonly level: LogLevel;
   /** The actor's name, or `system`. */
@@ -246,5 +336,12 @@ export interface LogRecord {
   readonly fields: Readonly<Record<string, unknown>>;
 }
 
-/** Takes log records. Must not throw. */
+/**
+ * Takes log records. Must not throw.
+ *
+ * @example
+ * ```ts
+ * const system = createActorSystem({ log: (record) => console.error(record.actor, record.message) });
+ * ```
+ */
 export type LogSink = (record: LogRecord) => void;

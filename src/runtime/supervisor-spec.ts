@@ -1,10 +1,24 @@
 /** Supervision as data: who is started in which order, and what happens when one of them goes down. */
 import type { AnyActorDefinition } from "./actor-definition.ts";
 
-/** `permanent`: always restarted. `transient`: only after a crash. `temporary`: never. */
+/**
+ * `permanent`: always restarted. `transient`: only after a crash. `temporary`: never.
+ *
+ * @example
+ * ```ts
+ * await system.spawn(job, { args: null, restart: "temporary" });
+ * ```
+ */
 export type RestartKind = "permanent" | "transient" | "temporary";
 
-/** Limits of a mailbox; messages that wait or are on the way count, the ones being handled do not. */
+/**
+ * Limits of a mailbox; messages that wait or are on the way count, the ones being handled do not.
+ *
+ * @example
+ * ```ts
+ * await system.spawn(meter, { args: null, mailbox: { maxMessages: 100, maxBytes: 2 ** 20 } });
+ * ```
+ */
 export interface MailboxSpec {
   /** Default 1024. */
   readonly maxMessages?: number;
@@ -12,7 +26,14 @@ export interface MailboxSpec {
   readonly maxBytes?: number;
 }
 
-/** One actor under a supervisor. */
+/**
+ * One actor under a supervisor.
+ *
+ * @example
+ * ```ts
+ * const spec: ActorSpec = { name: "meter", module: new URL("./meter-actor.ts", import.meta.url), host: "thread" };
+ * ```
+ */
 export interface ActorSpec {
   readonly kind?: "actor";
   /** Unique in the system; `actorRef(name)` reaches it. */
@@ -35,15 +56,34 @@ export interface ActorSpec {
   readonly stopTimeoutMs?: number;
 }
 
-/** What a supervisor supervises. */
+/**
+ * What a supervisor supervises.
+ *
+ * @example
+ * ```ts
+ * const children: ChildSpec[] = [meter, { kind: "supervisor", name: "io", strategy: "one-for-one", children: [] }];
+ * ```
+ */
 export type ChildSpec = ActorSpec | SupervisorSpec;
 
 /**
  * `one-for-one`: only the one that went down. `one-for-all`: all children. `rest-for-one`: it and those after it.
+ *
+ * @example
+ * ```ts
+ * const strategy: SupervisionStrategy = "rest-for-one";
+ * ```
  */
 export type SupervisionStrategy = "one-for-one" | "one-for-all" | "rest-for-one";
 
-/** Restarts a supervisor may do before it gives up. */
+/**
+ * Restarts a supervisor may do before it gives up.
+ *
+ * @example
+ * ```ts
+ * const intensity: RestartIntensity = { maxRestarts: 3, windowMs: 60_000 };
+ * ```
+ */
 export interface RestartIntensity {
   /** One restart more than this within `windowMs` and the supervisor gives up. Default 3. */
   readonly maxRestarts: number;
@@ -51,7 +91,14 @@ export interface RestartIntensity {
   readonly windowMs: number;
 }
 
-/** How long to wait before a restart: `minMs` doubled for each restart in the window, at most `maxMs`. */
+/**
+ * How long to wait before a restart: `minMs` doubled for each restart in the window, at most `maxMs`.
+ *
+ * @example
+ * ```ts
+ * const backoff: RestartBackoff = { minMs: 10, maxMs: 2_000, jitter: 0.2 };
+ * ```
+ */
 export interface RestartBackoff {
   readonly minMs: number;
   readonly maxMs: number;

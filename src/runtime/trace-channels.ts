@@ -18,13 +18,27 @@ interface TracedMessage {
   readonly traceparent: string | null;
 }
 
-/** Published on `troupe:actor:send`, before the message leaves. */
+/**
+ * Published on `troupe:actor:send`, before the message leaves.
+ *
+ * @example
+ * ```ts
+ * subscribe(TRACE_CHANNELS.send, (message) => console.log((message as TracedSend).parent));
+ * ```
+ */
 export interface TracedSend extends TracedMessage {
   /** The span of the message whose handler sends this one. */
   readonly parent: string | null;
 }
 
-/** Published on `troupe:actor:handled`, when a handler is done; for a stream when it has begun. */
+/**
+ * Published on `troupe:actor:handled`, when a handler is done; for a stream when it has begun.
+ *
+ * @example
+ * ```ts
+ * subscribe(TRACE_CHANNELS.handled, (message) => console.log((message as TracedHandling).durationMs));
+ * ```
+ */
 export interface TracedHandling extends TracedMessage {
   readonly incarnation: number;
   readonly durationMs: number;
@@ -32,14 +46,31 @@ export interface TracedHandling extends TracedMessage {
   readonly error: unknown;
 }
 
-/** Published on `troupe:actor:settled`, when an ask or a stream has ended on the caller's side. */
+/**
+ * Published on `troupe:actor:settled`, when an ask or a stream has ended on the caller's side.
+ *
+ * @example
+ * ```ts
+ * subscribe(TRACE_CHANNELS.settled, (message) => console.log((message as TracedSettling).error));
+ * ```
+ */
 export interface TracedSettling extends TracedMessage {
   readonly durationMs: number;
   /** Why it failed; null when it did not. */
   readonly error: unknown;
 }
 
-/** The names of the channels, for `subscribe` of node:diagnostics_channel. */
+/**
+ * The names of the channels, for `subscribe` of node:diagnostics_channel.
+ *
+ * @example
+ * ```ts
+ * subscribe(TRACE_CHANNELS.handled, (message) => {
+ *   const { actor, kind, durationMs } = message as TracedHandling;
+ *   console.log(actor, kind, durationMs);
+ * });
+ * ```
+ */
 export const TRACE_CHANNELS = {
   send: "troupe:actor:send",
   handled: "troupe:actor:handled",

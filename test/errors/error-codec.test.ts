@@ -3,6 +3,7 @@ import { test } from "node:test";
 import { MessageChannel, receiveMessageOnPort } from "node:worker_threads";
 import fc from "fast-check";
 import { decodeError, type EncodedError, encodeError } from "../../src/errors/error-codec.ts";
+import { ERROR_CODES, type ErrorCode } from "../../src/errors/error-codes.ts";
 import { TroupeError } from "../../src/errors/troupe-error.ts";
 
 /** Through a real port, as between threads. */
@@ -31,6 +32,23 @@ test("a TroupeError keeps code, flags, details, message, stack and its chain of 
   assert.equal(back.cause.message, "not a number");
   assert.ok(back.cause.cause instanceof TroupeError);
   assert.equal(back.cause.cause.code, "file_error");
+});
+
+test("every code travels with its flags", () => {
+  for (const code of Object.keys(ERROR_CODES) as ErrorCode[]) {
+    const error = new TroupeError(code, `about ${code}`, { details: { code } });
+    const back = travel(error);
+    assert.ok(back instanceof TroupeError);
+    const fields = ({ code, message, details, status, retryable, overloaded }: TroupeError) => ({
+      code,
+      message,
+      details,
+      status,
+      retryable,
+      overloaded,
+    });
+    assert.deepEqual(fields(back), fields(error));
+  }
 });
 
 test("native errors keep their class, own fields and name", () => {

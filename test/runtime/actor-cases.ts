@@ -2,6 +2,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ManualClock } from "../../src/core/manual-clock.ts";
+import { encodeError } from "../../src/errors/error-codec.ts";
+import { ERROR_CODES, type ErrorCode } from "../../src/errors/error-codes.ts";
 import { TroupeError } from "../../src/errors/troupe-error.ts";
 import { type ActorRef, actorRef } from "../../src/runtime/actor-types.ts";
 import type { PoolProtocol } from "./actors/pool-actor.ts";
@@ -159,6 +161,19 @@ function errorCases(host: string): void {
       return true;
     });
     assert.equal((await system.ask(probe, "identity", null)).incarnation, 1);
+  });
+
+  test(`${host}: every code that a handler throws reaches its asker`, async (t) => {
+    const { system, spawnProbe } = setup(t, host);
+    const probe = await spawnProbe();
+    const codes = (Object.keys(ERROR_CODES) as ErrorCode[]).filter((code) => code !== "internal");
+    const thrown = codes.map(async (code) => {
+      const error = encodeError(new TroupeError(code, "as it was", { details: { code } }));
+      const got = await system.ask(probe, "rethrow", error).catch((caught: unknown) => caught);
+      assert.ok(got instanceof TroupeError);
+      assert.deepEqual([got.code, got.details], [code, { code }]);
+    });
+    await Promise.all(thrown);
   });
 
   test(`${host}: any other throw is a crash: the asker gets actor_down, the supervisor restarts`, async (t) => {
