@@ -14,7 +14,7 @@ export class Connection {
   #delayMs = FIRST_DELAY_MS;
   #timer = null;
   #numRequests = 0;
-  /** Requests in flight by id: {handlers, stream, after, wasSent, isLost, wasLost}. */
+  /** Requests in flight by id: {handlers, stream, after, wasSent, isCancelled, isLost, wasLost}. */
   #running = new Map();
   #isWanted = false;
   /** Messages that wait for the socket to open. */
@@ -48,6 +48,7 @@ export class Connection {
       stream: null,
       after: null,
       wasSent: false,
+      isCancelled: false,
       isLost: false,
       wasLost: false,
     });
@@ -58,7 +59,10 @@ export class Connection {
   #cancel(id) {
     const running = this.#running.get(id);
     if (running === undefined) return;
-    if (running.wasSent) this.#send({ type: "cancel", id });
+    running.isCancelled = true;
+    // on a connection that is lost, or about to be, it is said again with the resume
+    if (running.wasSent && !running.isLost) this.#send({ type: "cancel", id });
+    else if (running.isLost) this.#reopen();
     else {
       this.#unsent = this.#unsent.filter((message) => message.id !== id);
       this.#running.delete(id);
@@ -111,6 +115,7 @@ export class Connection {
     const { stream, after, handlers } = running;
     if (!running.isLost) return;
     this.#sendNow({ type: "resume", id, stream, ...(after !== null && { after }) });
+    if (running.isCancelled) this.#sendNow({ type: "cancel", id });
     running.isLost = false;
     handlers.onResumed?.();
   }

@@ -303,3 +303,20 @@ test("everything can be done with the keyboard", { skip }, async (t) => {
   assert.equal(await isFocused(prompt), true);
   assert.deepEqual(problems, []);
 });
+
+test("an answer can be stopped while the connection is lost", { skip }, async (t) => {
+  const { engine, port } = await startServer(t);
+  await using wire = await startWire(port);
+  await using opened = await openPage(browser, wire.url);
+  const { page } = opened;
+  engine.script = { holdAfterTokens: 2 };
+  await page.getByRole("textbox", { name: "Message", exact: true }).fill("Hi");
+  await page.keyboard.press("Enter");
+  const answer = page.locator(".assistant").last();
+  await answer.getByText("Hello world", { exact: true }).waitFor();
+  wire.cut();
+  await page.keyboard.press("Escape");
+  await answer.getByText(/stopped$/).waitFor();
+  await engine.until(({ cancelled }) => cancelled.length === 1);
+  assert.equal(await answer.locator(".text").textContent(), "Hello world");
+});
