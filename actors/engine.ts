@@ -8,6 +8,7 @@ import type {
   Engine,
   EngineSnapshot,
   EngineStatus,
+  GenerateOptions,
   GenerateRequest,
   GenerationEvent,
   ModelInfo,
@@ -71,7 +72,7 @@ export class CastEngine implements Engine {
 
   async *generate(
     request: GenerateRequest,
-    options: { readonly signal?: AbortSignal } = {},
+    options: GenerateOptions = {},
   ): AsyncGenerator<GenerationEvent, void, undefined> {
     if (this.#state === "draining" || this.#state === "stopped")
       throw new TroupeError("not_ready", "The engine is stopping; send the request elsewhere.");

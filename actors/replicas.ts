@@ -8,6 +8,7 @@ import type {
   EngineCounters,
   EngineSnapshot,
   EngineStatus,
+  GenerateOptions,
   GenerateRequest,
   GenerationEvent,
   ModelInfo,
@@ -43,7 +44,7 @@ export class Replicas implements Engine {
 
   async *generate(
     request: GenerateRequest,
-    options: { readonly signal?: AbortSignal } = {},
+    options: GenerateOptions = {},
   ): AsyncGenerator<GenerationEvent, void, undefined> {
     const pieces = promptPieces(request.prompt);
     const candidates = this.#router.rank(pieces, this.#candidates());

@@ -9,6 +9,7 @@ export type {
   EngineCounters,
   EngineSnapshot,
   EngineStatus,
+  GenerateOptions,
   GenerateRequest,
   GenerationEvent,
   ModelInfo,

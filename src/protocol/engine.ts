@@ -162,6 +162,21 @@ export interface Tokenized {
   readonly tokens: readonly string[];
 }
 
+/**
+ * How a generation is bound to its caller.
+ *
+ * @example
+ * ```ts
+ * engine.generate(request, { signal: AbortSignal.timeout(10_000), traceparent: headers.traceparent });
+ * ```
+ */
+export interface GenerateOptions {
+  /** Aborting it cancels the request. */
+  readonly signal?: AbortSignal;
+  /** The W3C trace that the request belongs to; every message to its actors carries it on. */
+  readonly traceparent?: string;
+}
+
 /** A running engine. Every method rejects with a TroupeError. */
 export interface Engine {
   readonly info: ModelInfo;
@@ -170,10 +185,7 @@ export interface Engine {
    * when the first event is awaited. Leaving the loop (`break`, `return`) or aborting the signal cancels within a step
    * and frees the pages. A consumer that stops pulling pauses its own sequence, nobody else's.
    */
-  generate(
-    request: GenerateRequest,
-    options?: { readonly signal?: AbortSignal },
-  ): AsyncIterable<GenerationEvent>;
+  generate(request: GenerateRequest, options?: GenerateOptions): AsyncIterable<GenerationEvent>;
   /** Text or a conversation to ids. `unsupported` without a tokenizer. */
   tokenize(prompt: Exclude<Prompt, { kind: "ids" }>): Promise<Tokenized>;
   /** Ids to text, special tokens shown. `unsupported` without a tokenizer. */

@@ -21,7 +21,8 @@ const guard = defineActor<GuardProtocol, null, string[]>({
   init: () => [],
   handlers: {
     async submit(seen, request, ctx) {
-      seen.push(request.requestId);
+      const trace = ctx.traceparent === null ? "" : ` of trace ${ctx.traceparent.split("-")[1]}`;
+      seen.push(request.requestId + trace);
       if (request.requestId === "bad") throw new TroupeError("invalid_request", "not here");
       return await ctx.ask(SCHEDULER, "submit", request);
     },
@@ -78,9 +79,12 @@ test("a request that cannot be admitted because its actor is down fails at once 
 
 test("stopping the engine leaves the system and its other actors running, and another engine may start there", async (t) => {
   const { engine, system, ref } = await guarded(t);
+  const traceId = "4bf92f3577b34da6a3ce929d0e0e4736";
+  const traceparent = `00-${traceId}-00f067aa0ba902b7-01`;
+  for await (const _ of engine.generate(request("first"), { traceparent }));
   await engine.stop();
   await engine.stop();
-  assert.deepEqual(await system.ask(ref, "seen", null), []);
+  assert.deepEqual(await system.ask(ref, "seen", null), [`first of trace ${traceId}`]);
   assert.deepEqual(
     system.inspect().actors.map(({ name }) => name),
     ["guard"],
