@@ -52,6 +52,13 @@ const MODEL_FLAGS: readonly ConfigFlag[] = [
   }),
 ];
 
+const TENSOR_PARALLEL = engine({
+  flags: "--tp, --tensor-parallel <n>",
+  key: "engine.tensorParallel",
+  kind: "number",
+  description: "ranks that the model is split over (default: as many as the folder has shards, else 1)",
+});
+
 const ENGINE_FLAGS: readonly ConfigFlag[] = [
   model({
     flags: "--skip-tokenizer-init",
@@ -102,12 +109,7 @@ const ENGINE_FLAGS: readonly ConfigFlag[] = [
     kind: "number",
     description: "threads that multiply matrices in each rank (default: cores / ranks)",
   }),
-  engine({
-    flags: "--tp, --tensor-parallel <n>",
-    key: "engine.tensorParallel",
-    kind: "number",
-    description: "ranks that the model is split over (default: as many as the folder has shards, else 1)",
-  }),
+  TENSOR_PARALLEL,
   engine({
     flags: "--dp, --data-parallel <n>",
     key: "engine.dataParallel",
@@ -209,6 +211,8 @@ const ALL: readonly ConfigFlag[] = [...SERVER_FLAGS, ...MODEL_FLAGS, ...ENGINE_F
 
 /** Flags of commands that compile or read a model. */
 export const modelFlags: readonly FlagSpec[] = [CONFIG_FILE, ...MODEL_FLAGS];
+/** Flags of `compile`. */
+export const compileFlags: readonly FlagSpec[] = [CONFIG_FILE, ...MODEL_FLAGS, TENSOR_PARALLEL];
 /** Flags of commands that run an engine. */
 export const engineFlags: readonly FlagSpec[] = [CONFIG_FILE, ...MODEL_FLAGS, ...ENGINE_FLAGS, ...LOG_FLAGS];
 /** Flags of `serve`. */

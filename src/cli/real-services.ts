@@ -37,7 +37,7 @@ export function createServices(): Services {
       const { url } = await server.listen();
       return { url, close: (options) => server.close(options) };
     },
-    async compile({ modelDir, precision, cacheDir, onProgress, signal }) {
+    async compile({ modelDir, precision, cacheDir, place, onProgress, signal }) {
       const [{ compileModel }, { defaultCacheDir }] = await Promise.all([
         import("../model/compile/compile-model.ts"),
         import("../model/cache-dir.ts"),
@@ -47,6 +47,7 @@ export function createServices(): Services {
         modelDir,
         precision,
         cacheDir: cacheDir ?? defaultCacheDir(),
+        ...(place && { place }),
         signal,
         onProgress: (progress) => {
           wasCompiled ||= progress.phase === "compiling";

@@ -2,6 +2,7 @@
 import type { TroupeConfig } from "../config/config.ts";
 import type { KvDtype } from "../kv/forms/kv-form.ts";
 import type { Precision } from "../model/compiled-model.ts";
+import type { RankPlace } from "../model/tensor-parallel/tensor-cut.ts";
 import type { WeightPrecision } from "../model/weights-manifest.ts";
 import type { Engine } from "../protocol/engine.ts";
 
@@ -37,6 +38,8 @@ export interface CompileRequest {
   /** Null takes what a converted folder is in, and fp32 for others. */
   readonly precision: Precision | null;
   readonly cacheDir: string | null;
+  /** Only what this rank computes; the whole model when absent. */
+  readonly place?: RankPlace;
   readonly onProgress: OnProgress;
   readonly signal: AbortSignal;
 }

@@ -5,7 +5,7 @@
  *
  * There are two sets of slots in turns: a rank writes its next partial sum while others may still read this one.
  */
-import { invariant } from "../errors/troupe-error.ts";
+import { invariant, TroupeError } from "../errors/troupe-error.ts";
 import { createBarrierMemory, type PoisonReason, RankBarrier } from "./rank-barrier.ts";
 
 /** The slots of all ranks. Plain data that can be sent to a worker. */
@@ -30,10 +30,22 @@ export interface AllReduceOptions {
 
 const NUM_SETS = 2;
 
-/** Allocates zeroed slots for `numRanks` ranks. */
+/**
+ * Allocates zeroed slots for `numRanks` ranks.
+ *
+ * @throws TroupeError `invalid_config` when the machine cannot give that much memory
+ */
 export function createAllReduceMemory(numRanks: number, slotLength: number): AllReduceMemory {
   const bytes = NUM_SETS * numRanks * slotLength * Float32Array.BYTES_PER_ELEMENT;
-  return { numRanks, slotLength, barrier: createBarrierMemory(), slots: new SharedArrayBuffer(bytes) };
+  try {
+    return { numRanks, slotLength, barrier: createBarrierMemory(), slots: new SharedArrayBuffer(bytes) };
+  } catch (cause) {
+    throw new TroupeError(
+      "invalid_config",
+      `The sums of ${numRanks} ranks take ${bytes} bytes, more than can be allocated. Lower engine.maxNumBatchedTokens.`,
+      { cause, details: { bytes } },
+    );
+  }
 }
 
 /**

@@ -12,6 +12,21 @@ test("compile shows progress on stderr and says where the result lies", async ()
   assert.equal(run.out(), "Compiled: cache of w4 (2.0 KiB)\n");
 });
 
+test("with ranks, what each of them computes is compiled", async () => {
+  const places: unknown[] = [];
+  const compile = async ({ place }: CompileRequest) => {
+    places.push(place);
+    return { folder: `rank ${place?.rank}`, weightBytes: 10, wasCompiled: true };
+  };
+  const run = fakeRun({ args: ["compile", "--tp", "2"], services: { compile } });
+  assert.equal(await runCli(run.context), 0);
+  assert.deepEqual(places, [
+    { rank: 0, size: 2 },
+    { rank: 1, size: 2 },
+  ]);
+  assert.equal(run.out(), "Compiled: rank 0 (10 B)\nCompiled: rank 1 (10 B)\n");
+});
+
 test("a compiled model is told as such", async () => {
   const compile = async () => ({ folder: "there", weightBytes: 10, wasCompiled: false });
   const run = fakeRun({ args: ["compile"], services: { compile } });

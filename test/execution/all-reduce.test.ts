@@ -100,7 +100,10 @@ test("all-reduce - a rank that leaves right after a round takes nothing of it fr
 });
 
 test("all-reduce - a rank that does not come is given up after the time-out, by all", async () => {
-  const outcomes = await run(["one-more-round", "none", "one-more-round"], { timeoutMs: 200 });
+  const outcomes = await run(["one-more-round", "none", "one-more-round"], {
+    numRounds: 0,
+    timeoutMs: 50,
+  });
   const codes = [outcomes[0]!.code, outcomes[2]!.code].sort();
   assert.ok(outcomes[1]!.digest);
   assert.equal(codes[0], "deadline_exceeded");
@@ -140,6 +143,13 @@ test("all-reduce - a poisoned one stays poisoned, with the first reason", () => 
       message: /rank 0 stopped/,
     });
   }
+});
+
+test("all-reduce - more memory than there is, is refused with what to lower", () => {
+  assert.throws(() => createAllReduceMemory(64, 2 ** 44), {
+    code: "invalid_config",
+    message: /Lower engine\.maxNumBatchedTokens/,
+  });
 });
 
 test("all-reduce - a partial sum longer than a slot is a bug", () => {
