@@ -57,8 +57,10 @@ export class RequestTable {
   beginStep(step: StepOutput, startMs: number): PendingAnswer[] {
     for (const { requestId, numCachedTokens } of step.started)
       this.get(requestId)?.started(numCachedTokens, startMs);
-    for (const { requestId, reason } of step.failures)
-      this.get(requestId)?.fail(new TroupeError("internal", reason, { details: { requestId } }));
+    for (const { requestId, reason, isRequestFault } of step.failures) {
+      const code = isRequestFault ? "invalid_request" : "internal";
+      this.get(requestId)?.fail(new TroupeError(code, reason, { details: { requestId } }));
+    }
     return step.sequences.flatMap((output) => {
       const request = this.get(output.requestId);
       if (request === undefined || request.isFinished(output.index)) return [];

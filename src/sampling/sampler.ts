@@ -35,6 +35,7 @@ interface UnusableRow {
   readonly row: number;
   /** Why, when it is not what the row holds. */
   readonly reason?: string;
+  readonly isRequestFault?: true;
 }
 
 const NOTHING_FITS =
@@ -125,13 +126,14 @@ export class Sampler {
   }
 
   /** A token, or why there is none. */
-  #choose(row: Float32Array, state: SequenceState): number | { readonly reason?: string } {
+  #choose(row: Float32Array, state: SequenceState): number | Pick<UnusableRow, "reason" | "isRequestFault"> {
     try {
       const tokenId = this.#chooser.choose(row, state);
       if (tokenId !== null) return tokenId;
       return state.grammar === null ? {} : { reason: NOTHING_FITS };
     } catch (error) {
-      if (error instanceof TroupeError && error.code === "invalid_request") return { reason: error.message };
+      if (error instanceof TroupeError && error.code === "invalid_request")
+        return { reason: error.message, isRequestFault: true };
       throw error;
     }
   }
@@ -184,12 +186,12 @@ export class Sampler {
   /** One for each sequence, by its first unusable row. */
   #failures(unusable: readonly UnusableRow[], logits: Float32Array): SequenceFailure[] {
     const failures = new Map<SequenceNumber, SequenceFailure>();
-    for (const { sequence, row, reason: known } of unusable) {
+    for (const { sequence, row, reason: known, ...fault } of unusable) {
       if (failures.has(sequence)) continue;
       const reason =
         known ??
         `The model gave no distribution to draw from: ${describeUnusableRow(this.#row(logits, row))}.`;
-      failures.set(sequence, { sequence, reason });
+      failures.set(sequence, { sequence, reason, ...fault });
     }
     return [...failures.values()];
   }

@@ -78,13 +78,13 @@ export class StepCommit {
   }
 
   /** Ends the request of a sequence that nothing can be drawn from; before any chunk is committed. */
-  fail(chunks: readonly ScheduledChunk[], { sequence: number, reason }: SequenceFailure): void {
+  fail(chunks: readonly ScheduledChunk[], { sequence: number, ...failure }: SequenceFailure): void {
     const members = chunks.flatMap(({ sequence, drawn }) => [sequence, ...drawn]);
     const group = members.find((member) => member.number === number)?.group;
     invariant(group !== undefined, `sequence ${number} failed in a step it is not part of`);
     if (this.#failed.has(group) || group.numWanted === 0) return;
     this.#failed.add(group);
-    this.#output.failures.push({ requestId: group.requestId, reason });
+    this.#output.failures.push({ requestId: group.requestId, ...failure });
     for (const answer of group.answers) if (answer.isWanted) this.#states.drop(answer);
   }
 

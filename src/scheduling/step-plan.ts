@@ -68,6 +68,8 @@ export interface SamplingBatch {
 export interface SequenceFailure {
   readonly sequence: SequenceNumber;
   readonly reason: string;
+  /** The request asked for what cannot be done: its grammar is too complex. Else the model is at fault. */
+  readonly isRequestFault?: true;
 }
 
 /** What the sampler answers. */
@@ -129,7 +131,7 @@ export interface StepOutput {
   readonly sequences: readonly SequenceOutput[];
   readonly prompts: readonly PromptOutput[];
   /** Requests that ended because the model gave them no distribution to draw from. */
-  readonly failures: readonly { readonly requestId: string; readonly reason: string }[];
+  readonly failures: readonly (Omit<SequenceFailure, "sequence"> & { readonly requestId: string })[];
   /** Requests whose prompt was first scheduled in this step, with the number of its tokens found in the prefix cache. */
   readonly started: readonly { readonly requestId: string; readonly numCachedTokens: number }[];
 }

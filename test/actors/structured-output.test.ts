@@ -101,6 +101,23 @@ test("preempted and restarted in the middle, constrained answers are the same", 
   assert.ok(counters.preemptions > 0 && counters.restarts > 0);
 });
 
+test("a form that is too complex to follow fails its request as such, and no other", async () => {
+  await using running = await startTestEngine();
+  const { engine } = running;
+  const hard = constrained(
+    { kind: "regex", param: "guided_regex", pattern: "(?:[A-Za-z ,.]{0,5000}){0,5000}中{9}" },
+    { minTokens: 300 },
+  );
+  const [failed, other] = await Promise.allSettled([
+    whole(engine, { prompt, params: hard }),
+    whole(engine, { prompt, params: constrained(bySchema) }),
+  ]);
+  assert.ok(failed.status === "rejected");
+  assert.equal((failed.reason as { code: string }).code, "invalid_request");
+  assert.equal(other.status, "fulfilled");
+  assert.equal(engine.status().counters.restarts, 0);
+});
+
 const object = (properties: Record<string, unknown>) => ({
   type: "object",
   properties,

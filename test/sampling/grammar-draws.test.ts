@@ -146,6 +146,7 @@ test("a grammar that cannot be followed fails its sequence with the reason", () 
     1,
   );
   assert.match(failure!.reason, /too complex/);
+  assert.equal(failure!.isRequestFault, true);
 });
 
 test("ignore_eos and a grammar exclude each other", () => {

@@ -13,6 +13,7 @@ const OTHER_KEYS = ["name", "type", "id"];
 /** See the module header. Begins at the opening brace. */
 export class CallReader {
   readonly #events: ToolEventList;
+  readonly #needsArguments: boolean;
   #status: CallStatus = "reading";
   #raw = "";
   #depth = 0;
@@ -26,8 +27,10 @@ export class CallReader {
   #arguments: string | null = null;
   #isStreaming = false;
 
-  constructor(events: ToolEventList) {
+  /** @param needsArguments without them it is no call; where nothing else marks one, JSON with a name is not enough */
+  constructor(events: ToolEventList, needsArguments: boolean) {
     this.#events = events;
+    this.#needsArguments = needsArguments;
   }
 
   /** All characters so far. */
@@ -110,7 +113,8 @@ export class CallReader {
   }
 
   #end(): void {
-    if (this.#name === null) {
+    const isMissing = this.#needsArguments && this.#arguments === null && !this.#isStreaming;
+    if (this.#name === null || isMissing) {
       this.#status = "failed";
       return;
     }

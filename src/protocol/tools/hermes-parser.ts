@@ -47,7 +47,7 @@ export class HermesParser {
       this.#space += char;
       return;
     }
-    this.#call ??= new CallReader(this.#events);
+    this.#call ??= new CallReader(this.#events, false);
     const status = this.#call.push(char);
     if (status === "done") this.#state = "behind";
     if (status === "failed") this.#giveBack();

@@ -11,7 +11,7 @@ const TAG = "<|python_tag|>";
 export class Llama3Parser {
   readonly #events = new ToolEventList();
   #state: "start" | "call" | "between" | "text" = "start";
-  #call = new CallReader(this.#events);
+  #call = new CallReader(this.#events, true);
   /** Characters that may become text. */
   #held = "";
 
@@ -49,7 +49,7 @@ export class Llama3Parser {
     const begun = (this.#held + char).trimStart();
     if (char === "{" && (begun === "{" || begun.trimEnd().replace(TAG, "").trim() === "{")) {
       this.#state = "call";
-      this.#call = new CallReader(this.#events);
+      this.#call = new CallReader(this.#events, true);
       this.#inCall(char);
       return;
     }

@@ -15,7 +15,7 @@ export class MistralParser {
   readonly #mark: string;
   readonly #marker: Marker;
   #state: "text" | "start" | "list" | "call" | "name" | "object";
-  #call = new CallReader(this.#events);
+  #call: CallReader;
   #object = new ObjectReader();
   #name = "";
   /** Characters since the mark that belong to no call yet. */
@@ -23,6 +23,7 @@ export class MistralParser {
 
   constructor(mark: string) {
     this.#mark = mark;
+    this.#call = new CallReader(this.#events, mark === "");
     this.#marker = new Marker(mark);
     this.#state = mark === "" ? "start" : "text";
   }
@@ -76,7 +77,7 @@ export class MistralParser {
   }
 
   #atStart(char: string): void {
-    if (char === "{") {
+    if (char === "{" && this.#mark !== "") {
       this.#beginCall(char);
       return;
     }
@@ -100,7 +101,7 @@ export class MistralParser {
 
   #beginCall(char: string): void {
     this.#state = "call";
-    this.#call = new CallReader(this.#events);
+    this.#call = new CallReader(this.#events, this.#mark === "");
     this.#inCall(char);
   }
 

@@ -50,6 +50,8 @@ export class GrammarState {
   readonly #tokenIds: number[] = [];
   #memory: Memory;
   #node: GrammarNode;
+  /** Why it cannot be followed any further. */
+  #failure: unknown = null;
 
   constructor(grammar: Grammar, engine: GrammarEngine) {
     this.#grammar = grammar;
@@ -69,14 +71,19 @@ export class GrammarState {
    * @throws TroupeError `invalid_request` when the grammar is too complex to be followed
    */
   mask(): TokenMask {
+    if (this.#failure !== null) throw this.#failure;
     this.#moveOn();
     return this.#memory.masks.maskOf(this.#node);
   }
 
-  /** Takes a token in; one without bytes (an end token) changes nothing. */
+  /** Takes a token in; one without bytes changes nothing. A grammar that is too complex is told by the next `mask()`. */
   advance(tokenId: number): void {
     this.#tokenIds.push(tokenId);
-    this.#follow(tokenId);
+    try {
+      this.#follow(tokenId);
+    } catch (error) {
+      this.#failure = error;
+    }
     invariant(this.#node.kind !== "never", `token ${tokenId} is not in the grammar of its sequence`);
   }
 

@@ -46,6 +46,7 @@ const CASES: Readonly<Record<Name, readonly Case[]>> = {
       ["g", "{}"],
     ],
     ['{"answer": 42}', '{"answer": 42}'],
+    ['{"name": "Ana", "id": 7}', '{"name": "Ana", "id": 7}'],
     ["<|python_tag|>print(1)", "<|python_tag|>print(1)"],
     ['{"name": "f", ', '{"name": "f", '],
     [" \n", " \n"],
@@ -88,6 +89,8 @@ const CASES: Readonly<Record<Name, readonly Case[]>> = {
       ["g", "{}"],
     ],
     ["no", "no"],
+    ['{"name": "Ana", "arguments": {}}', '{"name": "Ana", "arguments": {}}'],
+    ['[{"name": "Ana"}]', '[{"name": "Ana"}]'],
   ],
 };
 
