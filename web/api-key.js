@@ -35,6 +35,7 @@ export async function setUpApiKey(base, onModels) {
   };
   if (await attempt(remembered())) return;
   form.hidden = false;
+  byId("connection").textContent = "Waiting for an API key";
   byId("key").focus();
 }
 

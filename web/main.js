@@ -61,7 +61,7 @@ function setUpViews() {
 
 function showModels(key, models) {
   connection.open(key);
-  feed.key = key;
+  feed.start(key);
   const [{ id, max_model_len: maxModelLen }] = models;
   chat.model = id;
   const context = ` · context ${maxModelLen.toLocaleString("en")} tokens`;

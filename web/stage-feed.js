@@ -9,6 +9,7 @@ export class StageFeed {
   #abort = null;
   #timer = null;
   #isOnScreen = false;
+  #isStarted = false;
 
   /**
    * @param stage the element that must be visible
@@ -27,14 +28,15 @@ export class StageFeed {
   }
 
   /** @param key an API key, or null */
-  set key(key) {
+  start(key) {
     this.#key = key;
+    this.#isStarted = true;
     this.#close();
     this.#update();
   }
 
   #update() {
-    const isWanted = this.#isOnScreen && !document.hidden;
+    const isWanted = this.#isStarted && this.#isOnScreen && !document.hidden;
     if (isWanted && this.#abort === null) this.#open();
     if (!isWanted) this.#close();
   }

@@ -103,7 +103,9 @@ test("retry asks the same again, edit asks something else and forgets what came 
   const first = page.locator(".user").first();
   await first.getByRole("button", { name: "Edit" }).click();
   const field = first.getByRole("textbox", { name: "Edit the message" });
+  assert.equal(await first.locator(".text").isVisible(), false);
   await field.press("Escape");
+  assert.equal(await first.locator(".text").isVisible(), true);
   assert.equal(await isFocused(first.getByRole("button", { name: "Edit" })), true);
   await first.getByRole("button", { name: "Edit" }).click();
   await field.fill("three");
