@@ -52,10 +52,11 @@ export const DECIDERS = ["$ref", "const", "enum", "anyOf", "oneOf", "allOf"] as 
 
 /** @throws TroupeError `invalid_request` naming the first keyword that is not supported, and where it stands */
 export function checkKeywords(schema: SchemaObject, where: string): void {
-  const decider = DECIDERS.find((keyword) => keyword in schema);
+  const decider = DECIDERS.find((keyword) => Object.hasOwn(schema, keyword));
   for (const keyword of Object.keys(schema)) {
     if (keyword === "type" || keyword === decider || ANNOTATIONS.includes(keyword)) continue;
-    const isKnown = keyword in KEYWORDS_OF_TYPES || (DECIDERS as readonly string[]).includes(keyword);
+    const isKnown =
+      Object.hasOwn(KEYWORDS_OF_TYPES, keyword) || (DECIDERS as readonly string[]).includes(keyword);
     if (!isKnown)
       refuseGrammar(
         `${where}.${keyword}`,
@@ -85,6 +86,8 @@ export function typesOf(schema: SchemaObject, where: string): readonly JsonType[
       );
     return [...new Set(given as JsonType[])];
   }
-  const named = Object.keys(schema).flatMap((keyword) => KEYWORDS_OF_TYPES[keyword]?.at(-1) ?? []);
+  const named = Object.keys(schema).flatMap((keyword) =>
+    Object.hasOwn(KEYWORDS_OF_TYPES, keyword) ? (KEYWORDS_OF_TYPES[keyword]!.at(-1) ?? []) : [],
+  );
   return named.length === 0 ? null : [...new Set(named)];
 }
