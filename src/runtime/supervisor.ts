@@ -79,10 +79,12 @@ export class Supervisor implements Supervised {
   }
 
   #childOf(spec: ChildSpec): Supervised {
-    return this.#makeChild(spec, this.name, (child, reason) => {
-      this.#enqueue(() => this.#handleDown(child, reason)).catch((error: unknown) => {
-        this.#core.log("error", this.name, "Could not handle a Down.", { error: String(error) });
-      });
+    return this.#makeChild(spec, this.name, (child, reason) => this.#expectDown(child, reason));
+  }
+
+  #expectDown(child: Supervised, reason: DownReason): void {
+    this.#enqueue(() => this.#handleDown(child, reason)).catch((error: unknown) => {
+      this.#core.log("error", this.name, "Could not handle a Down.", { error: String(error) });
     });
   }
 
@@ -225,22 +227,18 @@ export class Supervisor implements Supervised {
     }
   }
 
-  /** Tries until the group runs or the budget is spent: what failed to start once may find the world changed. */
+  /** What failed to start may find the world changed: it is tried again, after the Downs that came meanwhile. */
   async #restartGroup(failed: Supervised, group: readonly Supervised[], reason: DownReason): Promise<void> {
+    if (!this.#history.admit(this.#core.clock.now())) throw this.#budgetError(failed, reason);
     const children = group.filter((child) => child.restart !== "temporary");
-    for (let why = reason; ; ) {
-      if (!this.#history.admit(this.#core.clock.now())) throw this.#budgetError(failed, why);
-      try {
-        await this.#restartOnce(group, children);
-        return;
-      } catch (error) {
-        // Beside one that was left alone nothing may be started.
-        if (this.#stopping !== null || group.some(hasAbandoned)) throw error;
-        why = { kind: "crash", error: toTroupeError(error) };
-        this.#core.log("warn", this.name, "A restart failed; it is tried again.", {
-          error: why.error.message,
-        });
-      }
+    try {
+      await this.#restartOnce(group, children);
+    } catch (error) {
+      // Beside one that was left alone nothing may be started.
+      if (this.#stopping !== null || group.some(hasAbandoned)) throw error;
+      const why: DownReason = { kind: "crash", error: toTroupeError(error) };
+      this.#core.log("warn", this.name, "A restart failed; it is tried again.", { error: why.error.message });
+      this.#expectDown(children.find((child) => child.state === "down") ?? failed, why);
     }
   }
 
