@@ -88,7 +88,7 @@ test("a rank that hangs is given up, and the streams go on with the same text", 
     assert.ok(engine.status().counters.restarts >= 1);
     // what was left alone may still write to the first one's memory
     const kvStore = stuck.inspect().actors.find(({ name }) => name === "kv-store");
-    assert.equal(kvStore?.incarnation, 2);
+    assert.ok(kvStore !== undefined && kvStore.incarnation >= 2);
     assert.ok(await becomesIdle(engine));
   } finally {
     await Promise.all([calm.shutdown(), stuck.shutdown()]);
