@@ -2,8 +2,9 @@
  * Compiles in a process of its own, for tests that kill it or weigh it: `node compile-child.ts MODEL PRECISION CACHE`.
  * Prints "progress" when the first weights are written, and in the end how much memory the compilation added, in bytes.
  */
-import type { Precision } from "../../../src/model/compiled-model.ts";
+
 import { compileModel } from "../../../src/model/compile/compile-model.ts";
+import type { Precision } from "../../../src/model/compiled-model.ts";
 
 const [modelDir, precision, cacheDir] = process.argv.slice(2);
 const beforeBytes = process.resourceUsage().maxRSS * 1024;

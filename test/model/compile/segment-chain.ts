@@ -4,8 +4,8 @@
  */
 import { join } from "node:path";
 import { loadSession, type Session, type Tensor, tensor } from "../../../src/execution/onnx-runtime.ts";
-import type { AttentionSpec, CompiledModel } from "../../../src/model/compiled-model.ts";
 import type { CompileResult } from "../../../src/model/compile/compile-model.ts";
+import type { AttentionSpec, CompiledModel } from "../../../src/model/compiled-model.ts";
 import { type RopeTable, ropeTable } from "../../../src/model/rope.ts";
 
 export interface SegmentChain extends Disposable {
