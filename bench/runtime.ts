@@ -3,6 +3,7 @@
  * round trip and with comlink on the same machine in the same minute. Prints tables, or JSON with `--json`.
  */
 import { arch, cpus } from "node:os";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { siblingModule } from "../src/core/sibling-module.ts";
 import { createActorSystem } from "../src/hosts/create-actor-system.ts";
 import type { ActorSystem } from "../src/runtime/actor-system.ts";
@@ -72,6 +73,21 @@ async function tellRate(system: ActorSystem, to: Echo): Promise<number> {
   return Math.round(numTells / ((performance.now() - startedMs) / 1000));
 }
 
+/** How late the timers of an actor are while a million tells come in, as fast as its mailbox takes them. */
+async function worstTimerUnderFlood(host: string): Promise<number> {
+  const system = createActorSystem();
+  const actor = await spawn(system, host);
+  system.tell(actor, "watchTimer", null);
+  for (let n = 0; n < 1_000_000; ) {
+    if (system.tell(actor, "count", 1)) n++;
+    else await nextTurn();
+    if (n % 1000 === 0) await nextTurn();
+  }
+  const worstMs = await system.ask(actor, "worstLateMs", null);
+  await system.shutdown();
+  return Math.round(worstMs * 10) / 10;
+}
+
 /** Time and resident memory of idle actors. */
 async function spawnCosts(host: string, num: number): Promise<{ row: TimesRow; idleKib: number }> {
   const system = createActorSystem();
@@ -123,6 +139,10 @@ async function measure(): Promise<{ times: TimesRow[]; throughput: Throughput; r
     times: [...times, inlineCosts.row, threadCosts.row],
     throughput: {
       ...rates,
+      "worst timer lateness under a million tells, inline (ms; target: 50)":
+        await worstTimerUnderFlood("inline"),
+      "worst timer lateness under a million tells, thread (ms; target: 50)":
+        await worstTimerUnderFlood("thread"),
       "KiB of an idle actor, inline": inlineCosts.idleKib,
       "KiB of an idle actor, thread": threadCosts.idleKib,
     },

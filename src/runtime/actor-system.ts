@@ -95,6 +95,10 @@ export class ActorSystem implements Messenger, Registry {
    *
    * @throws TroupeError `invalid_config`; `actor_init_failed` when an init failed, everything started being stopped
    * again; `system_stopped`.
+   * @example
+   * ```ts
+   * await system.supervise({ kind: "supervisor", name: "pair", strategy: "one-for-all", children: [reader, writer] });
+   * ```
    */
   async supervise(spec: SupervisorSpec): Promise<void> {
     await this.#add(spec);
@@ -136,6 +140,10 @@ export class ActorSystem implements Messenger, Registry {
    * Ends what was spawned or supervised under that name, for good.
    *
    * @throws TroupeError `actor_not_found`; `deadline_exceeded` when it did not park and was abandoned.
+   * @example
+   * ```ts
+   * await system.stop(counter);
+   * ```
    */
   async stop(ref: AnyActorRef): Promise<void> {
     const child = this.#top.children.find((candidate) => candidate.name === ref.actor);
@@ -187,7 +195,15 @@ export class ActorSystem implements Messenger, Registry {
     });
   }
 
-  /** Calls `onDown` once, when the present incarnation of `ref` is no more (soon, if there is none). */
+  /**
+   * Calls `onDown` once, when the present incarnation of `ref` is no more (soon, if there is none).
+   *
+   * @example
+   * ```ts
+   * const watch = system.watch(counter, ({ reason }) => console.log("down:", reason.kind));
+   * watch.cancel();
+   * ```
+   */
   watch(ref: AnyActorRef, onDown: (down: Down) => void): Watch {
     return this.#core.node.watch(ref, (down) => {
       try {
@@ -225,7 +241,14 @@ export class ActorSystem implements Messenger, Registry {
     return this.#core.node.messenger.stream(ref, kind, message, options);
   }
 
-  /** Plain data about every actor, read from shared memory: no actor is asked, a stuck one does not hide. */
+  /**
+   * Plain data about every actor, read from shared memory: no actor is asked, a stuck one does not hide.
+   *
+   * @example
+   * ```ts
+   * for (const { name, state, mailbox } of system.inspect().actors) console.log(name, state, mailbox.numMessages);
+   * ```
+   */
   inspect(): SystemInspection {
     return {
       state: this.#state,
@@ -240,6 +263,10 @@ export class ActorSystem implements Messenger, Registry {
    * process can end by itself. Idempotent.
    *
    * @throws TroupeError `deadline_exceeded` when an actor did not park and was abandoned; all others are stopped even so.
+   * @example
+   * ```ts
+   * process.once("SIGTERM", () => void system.shutdown());
+   * ```
    */
   shutdown(): Promise<void> {
     this.#shutdown ??= this.#stopAll();
