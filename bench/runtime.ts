@@ -76,7 +76,8 @@ async function tellRate(system: ActorSystem, to: Echo): Promise<number> {
 /** How late the timers of an actor are while a million tells come in, as fast as its mailbox takes them. */
 async function worstTimerUnderFlood(host: string): Promise<number> {
   const system = createActorSystem();
-  const actor = await spawn(system, host);
+  // the default mailbox: what waits there is what a turn may have to work off
+  const actor = await system.spawn<EchoProtocol>(MODULE, { host, args: null });
   system.tell(actor, "watchTimer", null);
   for (let n = 0; n < 1_000_000; ) {
     if (system.tell(actor, "count", 1)) n++;
