@@ -50,7 +50,8 @@ export function stressCases(host: string): void {
         [],
       );
       assert.ok(codes.includes("ok"));
-      assert.equal(system.inspect().numPendingCalls, 0);
+      // what a killed actor had asked in turn may meet its deadline a moment later; a call that never settles times out here
+      while (system.inspect().numPendingCalls > 0) await new Promise(setImmediate);
     });
   }
 
