@@ -1,6 +1,6 @@
 /** Asks an actor whose work is a function of what is sent: one that died in the middle of it is asked again once it is back. */
 import type { Clock } from "../src/core/clock.ts";
-import { TroupeError } from "../src/errors/troupe-error.ts";
+import { isActorGone } from "./gone.ts";
 
 /** A supervisor restarts an actor within seconds, or gives up. */
 const MAX_TRIES = 20;
@@ -12,9 +12,7 @@ export async function askUntilUp<T>(clock: Clock, ask: () => Promise<T>): Promis
     try {
       return await ask();
     } catch (error) {
-      const isGone =
-        error instanceof TroupeError && (error.code === "actor_down" || error.code === "actor_not_found");
-      if (!isGone || attempt === MAX_TRIES) throw error;
+      if (!isActorGone(error) || attempt === MAX_TRIES) throw error;
       // not ctx.after: that waits for the actor's turn, which the handler that pauses here still has
       await new Promise<void>((resolve) => clock.schedule(RETRY_DELAY_MS, resolve));
     }

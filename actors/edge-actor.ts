@@ -11,6 +11,7 @@ import { RequestTable, tokenSteps } from "../src/requests/request-table.ts";
 import { type TextStage, tokenIdsOnly } from "../src/requests/text-stage.ts";
 import { type ActorContext, type Call, defineActor } from "../src/runtime/actor-definition.ts";
 import type { ActorRef, AnyActorRef } from "../src/runtime/actor-types.ts";
+import { isActorGone } from "./gone.ts";
 import { type AdmissionProtocol, type EdgeProtocol, SCHEDULER } from "./messages.ts";
 import { pooledTextStage } from "./pooled-text-stage.ts";
 
@@ -129,7 +130,7 @@ async function submit({ admission, epoch }: EdgeState, request: ActiveRequest, c
     request.admitted();
   } catch (error) {
     const coded = toTroupeError(error);
-    const isGone = coded.code === "actor_down" || coded.code === "actor_not_found";
+    const isGone = isActorGone(coded);
     // a scheduler that died is followed by another, which gets every request that is left
     if (isGone && coded.details.actor === SCHEDULER.actor) return;
     request.fail(isGone ? notAdmitted(admission, coded) : coded);

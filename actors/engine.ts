@@ -18,6 +18,7 @@ import type { ActorSystem } from "../src/runtime/actor-system.ts";
 import { readStatus } from "../src/scheduling/status-board.ts";
 import { readStepTimes } from "../src/scheduling/step-times.ts";
 import { CAST, ENGINE } from "./cast.ts";
+import { isAnswererGone } from "./gone.ts";
 import { EDGE, type EngineMemory, isCastActor, KV_STORE, TOKENIZER_POOL } from "./messages.ts";
 import { type StartEngineOptions, type StartedCast, startCast } from "./start-cast.ts";
 import { startReplicas } from "./start-replicas.ts";
@@ -131,7 +132,7 @@ export class CastEngine implements Engine {
       for await (const _numLeft of this.#system.stream(EDGE, "drain", null, { signal }));
     } catch (error) {
       if (signal.aborted) this.#system.tell(EDGE, "cut", null);
-      else if (!isGone(error)) throw error;
+      else if (!isAnswererGone(error)) throw error;
     }
   }
 
@@ -168,7 +169,7 @@ export class CastEngine implements Engine {
       this.#memory = await this.#system.ask(KV_STORE, "attach", null);
     } catch (error) {
       // it went down again; the next restart, or the end of restarts, decides
-      if (!isGone(error)) throw error;
+      if (!isAnswererGone(error)) throw error;
       return;
     }
     if (this.#state === "recovering") this.#state = "ready";
@@ -182,10 +183,7 @@ export class CastEngine implements Engine {
   /** Errors of the runtime mean something else to a client: its actor is our engine. */
   #explain(error: unknown): TroupeError {
     const coded = toTroupeError(error);
-    const isRuntime = ["actor_down", "actor_not_found", "stream_broken", "system_stopped"].includes(
-      coded.code,
-    );
-    if (!isRuntime) return coded;
+    if (!isAnswererGone(coded)) return coded;
     const cause = this.#failure ?? coded;
     return new TroupeError("engine_failed", `The engine stopped while this request ran: ${cause.message}`, {
       cause,
@@ -196,11 +194,4 @@ export class CastEngine implements Engine {
     if (this.info.hasTokenizer) return;
     throw new TroupeError("unsupported", "This server runs without a tokenizer (--skip-tokenizer-init).");
   }
-}
-
-/** Whether an error of the runtime says that the actor asked is no more. */
-function isGone(error: unknown): boolean {
-  return ["actor_down", "actor_not_found", "stream_broken", "system_stopped"].includes(
-    toTroupeError(error).code,
-  );
 }

@@ -209,8 +209,6 @@ const SERVER_FLAGS: readonly ConfigFlag[] = [
 
 const ALL: readonly ConfigFlag[] = [...SERVER_FLAGS, ...MODEL_FLAGS, ...ENGINE_FLAGS, ...LOG_FLAGS];
 
-/** Flags of commands that compile or read a model. */
-export const modelFlags: readonly FlagSpec[] = [CONFIG_FILE, ...MODEL_FLAGS];
 /** Flags of `compile`. */
 export const compileFlags: readonly FlagSpec[] = [CONFIG_FILE, ...MODEL_FLAGS, TENSOR_PARALLEL];
 /** Flags of commands that run an engine. */

@@ -1,31 +1,9 @@
 /** Requests and sampling params for scheduler tests, with defaults. */
 import type { SamplingParams } from "../../src/sampling/sampling-params.ts";
+import { DEFAULT_SAMPLING_PARAMS } from "../../src/sampling/sampling-ranges.ts";
 import type { EngineRequest } from "../../src/scheduling/step-plan.ts";
 
-const DEFAULTS: SamplingParams = {
-  temperature: 1,
-  topK: 0,
-  topP: 1,
-  minP: 0,
-  typicalP: 1,
-  repetitionPenalty: 1,
-  presencePenalty: 0,
-  frequencyPenalty: 0,
-  logitBias: new Map(),
-  seed: null,
-  n: 1,
-  bestOf: 1,
-  stop: [],
-  stopTokenIds: [],
-  includeStopStrInOutput: false,
-  ignoreEos: false,
-  minTokens: 0,
-  maxTokens: null,
-  logprobs: null,
-  promptLogprobs: null,
-  skipSpecialTokens: true,
-  grammar: null,
-};
+const DEFAULTS: SamplingParams = { ...DEFAULT_SAMPLING_PARAMS, bestOf: 1 };
 
 /** A request; `seed` should differ between the requests of one test. */
 export function request(
