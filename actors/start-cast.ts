@@ -138,9 +138,9 @@ function castArgs(
   const { vocabSize, hiddenSize } = model;
   const { maxNumSeqs, maxNumBatchedTokens, maxQueuedRequests, policy, pageSize, prefixCache } = config.engine;
   const { numPages, maxLogitRows, maxModelLen, numThreads } = sizes;
-  const { rankTimeoutMs, devices } = config.engine;
+  const { rankTimeoutMs, devices, maxAnswerTokens } = config.engine;
   const hasTokenizer = !config.model.skipTokenizerInit;
-  const limits = { maxNumSeqs, maxNumBatchedTokens, maxLogitRows, maxModelLen, maxQueuedRequests };
+  const limits = { maxNumSeqs, maxNumBatchedTokens, maxLogitRows, maxModelLen, maxAnswerTokens, maxQueuedRequests };
   const { eosTokenIds } = folder;
   const wholePrompts = model.prefixAttention !== null;
   const maxStepTokens = wholePrompts ? maxNumBatchedTokens + maxModelLen : maxNumBatchedTokens;

@@ -34,6 +34,7 @@ export const serveCommand: CommandSpec = {
 
 /** Serves until a signal. @returns the exit code */
 export async function serve(context: CliContext, config: TroupeConfig): Promise<number> {
+  await sayNoEffect(context, config);
   await context.services.checkAddress(config);
   const engine = await startWithProgress(context, config);
   // Only from here on: before, nothing needs a drain, and the signal's default action ends the start at once.
@@ -90,6 +91,14 @@ function listenForStop(context: CliContext): StopRequests {
     else second.resolve();
   });
   return { first: first.promise, second: second.promise, end };
+}
+
+/** One warning with all keys of another system's configuration that do nothing here. */
+async function sayNoEffect(context: CliContext, { origin, log }: TroupeConfig): Promise<void> {
+  if (origin.system === null || origin.noEffect.length === 0 || log.level === "silent") return;
+  const text = `Keys of ${origin.system} that have no effect here: ${origin.noEffect.join(", ")}.`;
+  const line = log.format === "json" ? JSON.stringify({ level: "warn", msg: text, ...origin }) : text;
+  await write(context.stderr, `${line}\n`);
 }
 
 async function say(context: CliContext, config: TroupeConfig, text: string): Promise<void> {

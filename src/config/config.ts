@@ -28,6 +28,8 @@ export interface ModelConfig {
 export interface EngineConfig {
   /** Longest prompt plus answer in tokens; null takes the model's own limit. */
   readonly maxModelLen: number | null;
+  /** Longest answer in tokens; a request that asks for more gets this many. Null sets no limit. */
+  readonly maxAnswerTokens: number | null;
   /** Sequences that run at once. */
   readonly maxNumSeqs: number;
   /** Tokens computed in one step, decodes and prefill chunks together. */
@@ -119,6 +121,15 @@ export interface ServerConfig {
   /** Memory for stored responses; the oldest make room. */
   readonly maxStoredResponseBytes: number;
   readonly storedResponseTtlMs: number;
+  /** Servers that have the models which this one does not serve; requests for those are forwarded. */
+  readonly peers: readonly Peer[];
+}
+
+/** Another server, and the model that requests are sent there for. */
+export interface Peer {
+  /** Address of the server, as http://10.0.0.2:8000. */
+  readonly url: string;
+  readonly model: string;
 }
 
 /** Stopping. */
@@ -138,12 +149,25 @@ export interface LogConfig {
   readonly prompts: boolean;
 }
 
-/** Everything. */
-export interface TroupeConfig {
+/** Where a configuration file comes from. */
+export interface ConfigOrigin {
+  /** The system that the file was written for; null for Troupe's own, or no file. */
+  readonly system: string | null;
+  /** Dotted paths of keys that the file sets and that do nothing here. */
+  readonly noEffect: readonly string[];
+}
+
+/** All that can be configured. */
+export interface ConfigSections {
   readonly model: ModelConfig;
   readonly engine: EngineConfig;
   readonly tokenizer: TokenizerConfig;
   readonly server: ServerConfig;
   readonly shutdown: ShutdownConfig;
   readonly log: LogConfig;
+}
+
+/** Everything. */
+export interface TroupeConfig extends ConfigSections {
+  readonly origin: ConfigOrigin;
 }

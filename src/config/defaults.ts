@@ -2,10 +2,13 @@
  * The one home of default values. configs/understudy.yaml says the same with a comment for each key; a test holds
  * the two together.
  */
-import type { TroupeConfig } from "./config.ts";
+import type { ConfigOrigin, TroupeConfig } from "./config.ts";
 import { embeddedModelPath } from "./embedded-model.ts";
 
 const MIB = 1024 * 1024;
+
+/** Of configurations that no other system's file stands behind. */
+export const OWN_CONFIGURATION: ConfigOrigin = { system: null, noEffect: [] };
 
 /**
  * The configuration when nothing is given: the embedded model on http://127.0.0.1:8000.
@@ -27,6 +30,7 @@ export function defaultConfig(): TroupeConfig {
     },
     engine: {
       maxModelLen: null,
+      maxAnswerTokens: null,
       maxNumSeqs: 32,
       maxNumBatchedTokens: 256,
       maxQueuedRequests: 256,
@@ -75,8 +79,10 @@ export function defaultConfig(): TroupeConfig {
       maxStreamEvents: 8192,
       maxStoredResponseBytes: 64 * MIB,
       storedResponseTtlMs: 3_600_000,
+      peers: [],
     },
     shutdown: { drainMs: 30_000 },
     log: { level: "info", format: "pretty", rankDir: null, prompts: false },
+    origin: OWN_CONFIGURATION,
   };
 }

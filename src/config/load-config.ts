@@ -4,13 +4,15 @@ import { dirname, join, resolve } from "node:path";
 import { parse } from "../core/schema.ts";
 import { TroupeError } from "../errors/troupe-error.ts";
 import type { KvDtype } from "../kv/forms/kv-form.ts";
-import type { EngineConfig, ModelConfig, TroupeConfig } from "./config.ts";
+import type { ConfigOrigin, ConfigSections, EngineConfig, ModelConfig, TroupeConfig } from "./config.ts";
+import { OWN_CONFIGURATION } from "./defaults.ts";
+import { recogniseDialect } from "./dialects/index.ts";
 import type { PrecisionName } from "./precision-names.ts";
 import { configKeys, configSchema } from "./schema.ts";
 import { readYamlFile } from "./yaml-file.ts";
 
 /** A configuration as it may be given: with names, or null, where the checked form has what they stand for. */
-interface GivenConfig extends Omit<TroupeConfig, "model" | "engine"> {
+interface GivenConfig extends Omit<ConfigSections, "model" | "engine"> {
   readonly model: Omit<ModelConfig, "precision"> & { readonly precision: PrecisionName | null };
   readonly engine: Omit<EngineConfig, "kvDtype"> & { readonly kvDtype: KvDtype | null };
 }
@@ -24,7 +26,7 @@ export type PartialConfig = {
 
 /** Where a configuration comes from. */
 export interface ConfigSources {
-  /** A YAML file. */
+  /** A YAML file, or a configuration of another system (see docs/other-systems.md). */
   readonly file?: string | undefined;
   /** What flags or a program say; wins over the file. */
   readonly overrides?: PartialConfig | undefined;
@@ -32,6 +34,8 @@ export interface ConfigSources {
   readonly base?: PartialConfig | undefined;
   /** Folder from which relative paths in overrides count. Default: the working directory. */
   readonly cwd?: string | undefined;
+  /** Environment variables that another system's configuration yields to. Default: the process's. */
+  readonly env?: Readonly<Record<string, string | undefined>> | undefined;
 }
 
 /**
@@ -58,15 +62,24 @@ export function parseConfig(partial: PartialConfig = {}): TroupeConfig {
  * ```
  */
 export function loadConfig(sources: ConfigSources): TroupeConfig {
-  const { file, cwd = process.cwd() } = sources;
-  const fromFile = file === undefined ? {} : readFile(resolve(cwd, file), file);
+  const { file, cwd = process.cwd(), env = process.env } = sources;
+  const { sections: fromFile, origin } =
+    file === undefined ? NO_FILE : readFile(resolve(cwd, file), file, env);
   const overrides = withAbsolutePaths(sectionsOf(sources.overrides ?? {}), cwd);
   const base = sectionsOf(sources.base ?? {});
   const merged = mergeSections(mergeSections(base, fromFile), overrides);
-  return deepFreeze(parse(configSchema(), merged, { code: "invalid_config", what: file ?? "configuration" }));
+  const checked = parse(configSchema(), merged, { code: "invalid_config", what: file ?? "configuration" });
+  return deepFreeze({ ...checked, origin });
 }
 
 type Sections = Readonly<Record<string, unknown>>;
+
+interface FileContent {
+  readonly sections: Sections;
+  readonly origin: ConfigOrigin;
+}
+
+const NO_FILE: FileContent = { sections: {}, origin: OWN_CONFIGURATION };
 
 /** Keys that are paths, by section. */
 const PATHS: Readonly<Record<string, readonly string[]>> = {
@@ -75,7 +88,7 @@ const PATHS: Readonly<Record<string, readonly string[]>> = {
   server: ["tlsCertificate", "tlsKey", "tlsClientCa", "apiKeyFile"],
 };
 
-function readFile(path: string, shownAs: string): Sections {
+function readFile(path: string, shownAs: string, env: NonNullable<ConfigSources["env"]>): FileContent {
   const value = readYamlFile(path, shownAs) ?? {};
   if (typeof value !== "object" || Array.isArray(value)) {
     throw new TroupeError(
@@ -83,10 +96,17 @@ function readFile(path: string, shownAs: string): Sections {
       `${shownAs}: must be sections of keys such as "server:", not ${kindOf(value)}.`,
     );
   }
-  const sections = sectionsOf(value as Sections);
+  const folder = dirname(path);
+  const dialect = recogniseDialect(value as Sections);
+  const translation = dialect?.translate(value as Sections, { shownAs, folder, env });
+  const sections = sectionsOf(translation?.sections ?? (value as Sections));
   // The file is checked by itself first, so that its mistakes are reported under its own name.
   parse(configKeys(), sections, { code: "invalid_config", what: shownAs });
-  return withAbsolutePaths(sections, dirname(path));
+  const origin =
+    dialect === null || translation === undefined
+      ? OWN_CONFIGURATION
+      : { system: dialect.name, noEffect: translation.noEffect };
+  return { sections: withAbsolutePaths(sections, folder), origin };
 }
 
 /** A section whose keys are all commented out is null in YAML: the same as absent. */

@@ -1,7 +1,7 @@
 /** Ranges, defaults and cross-checks of every configuration key. What passes here needs no further checks below. */
 import { z } from "../core/schema.ts";
 import type { KvDtype } from "../kv/forms/kv-form.ts";
-import type { LogConfig, ServerConfig, TroupeConfig } from "./config.ts";
+import type { ConfigSections, LogConfig, ServerConfig } from "./config.ts";
 import { defaultConfig } from "./defaults.ts";
 import { parseDevice } from "./device.ts";
 import { PRECISION_NAMES, precisionNames } from "./precision-names.ts";
@@ -35,6 +35,15 @@ const origin = z
   .string()
   .refine(isOrigin, 'must be "*", "null" or an origin such as "https://chat.example.com", without a path');
 
+const peer = z.strictObject({
+  url: z.string().refine(isServerUrl, "must be an address without a path, such as http://10.0.0.2:8000"),
+  model: name,
+});
+
+function isServerUrl(text: string): boolean {
+  return /^https?:/.test(text) && URL.canParse(text) && new URL(text).origin === text;
+}
+
 function isOrigin(text: string): boolean {
   return text === "*" || text === "null" || (URL.canParse(text) && new URL(text).origin === text);
 }
@@ -60,6 +69,7 @@ export function configKeys() {
     engine: z
       .strictObject({
         maxModelLen: wholeNumber(2, 16_777_216).nullable().default(engine.maxModelLen),
+        maxAnswerTokens: wholeNumber(1, 16_777_216).nullable().default(engine.maxAnswerTokens),
         maxNumSeqs: wholeNumber(1, 4096).default(engine.maxNumSeqs),
         maxNumBatchedTokens: wholeNumber(1, 65_536).default(engine.maxNumBatchedTokens),
         maxQueuedRequests: wholeNumber(0, 1_000_000).default(engine.maxQueuedRequests),
@@ -126,6 +136,7 @@ export function configKeys() {
         maxStreamEvents: wholeNumber(16, 1_048_576).default(server.maxStreamEvents),
         maxStoredResponseBytes: wholeNumber(0, 64 * GIB).default(server.maxStoredResponseBytes),
         storedResponseTtlMs: wholeNumber(0, 30 * 24 * HOUR_MS).default(server.storedResponseTtlMs),
+        peers: z.array(peer).max(1024).readonly().default(server.peers),
       })
       .prefault({}),
     shutdown: z
@@ -145,7 +156,7 @@ export function configKeys() {
 }
 
 /** {@link configKeys}, the checks that need two keys at once, and what a name of `model.precision` stands for. */
-export function configSchema(): z.ZodType<TroupeConfig> {
+export function configSchema(): z.ZodType<ConfigSections> {
   return checkedKeys().transform(({ model, engine, ...sections }) => {
     const { precision, kvDtype } = model.precision === null ? UNNAMED : PRECISION_NAMES[model.precision];
     return {

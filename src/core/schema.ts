@@ -53,6 +53,10 @@ function describeIssue(schema: ZodType, value: unknown, issue: z.core.$ZodIssue)
     const inner = branch[0]!;
     return describeIssue(schema, value, { ...inner, path: [...issue.path, ...inner.path] });
   }
+  if (issue.code === "invalid_key") {
+    const reason = issue.issues[0]?.message ?? "cannot be a key here";
+    return { path, text: `"${path}": the key ${reason}` };
+  }
   const given = valueAt(value, issue.path);
   const text =
     issue.code === "invalid_union" && issue.errors.length > 0

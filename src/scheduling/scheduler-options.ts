@@ -13,6 +13,8 @@ export interface SchedulerOptions {
   readonly maxLogitRows: number;
   /** Prompt and answer together, in tokens. */
   readonly maxModelLen: number;
+  /** Longest answer; what asks for more gets this many. Null sets no limit. */
+  readonly maxAnswerTokens: number | null;
   /** Requests that wait beyond those that a free slot takes in the next step. 0 is allowed. */
   readonly maxQueuedRequests: number;
   readonly policy: "continuous" | "static";
@@ -44,6 +46,18 @@ export function checkOptions(options: SchedulerOptions): void {
  */
 export function maxSequenceTokens(options: SchedulerOptions, kv: KvCache): number {
   return Math.min(options.maxModelLen, kv.numPages * kv.pageSize + 1);
+}
+
+/** The request with its answer cut to the limit. */
+export function withAnswerLimit(
+  request: EngineRequest,
+  { maxAnswerTokens }: SchedulerOptions,
+): EngineRequest {
+  const { params } = request;
+  if (maxAnswerTokens === null || (params.maxTokens ?? Number.POSITIVE_INFINITY) <= maxAnswerTokens)
+    return request;
+  const minTokens = Math.min(params.minTokens, maxAnswerTokens);
+  return { ...request, params: { ...params, maxTokens: maxAnswerTokens, minTokens } };
 }
 
 /**

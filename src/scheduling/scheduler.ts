@@ -13,7 +13,13 @@ import { ADMISSION_POLICIES, type AdmissionPolicy } from "./admission-policy.ts"
 import { type FinishLimits, finishOf } from "./finish-check.ts";
 import { RequestGroup } from "./request-group.ts";
 import { createCounters, type SchedulerCounters } from "./scheduler-counters.ts";
-import { checkOptions, checkRequest, maxSequenceTokens, type SchedulerOptions } from "./scheduler-options.ts";
+import {
+  checkOptions,
+  checkRequest,
+  maxSequenceTokens,
+  type SchedulerOptions,
+  withAnswerLimit,
+} from "./scheduler-options.ts";
 import { Sequence } from "./sequence.ts";
 import { reportSequence, type SequenceReport } from "./sequence-report.ts";
 import { SequenceStates } from "./sequence-states.ts";
@@ -70,7 +76,8 @@ export class Scheduler {
    * @param options.isResubmission it was admitted before a restart, so the queue limit does not apply
    * @throws TroupeError `invalid_request`, `prompt_too_long`, `queue_full`; nothing has changed then
    */
-  add(request: EngineRequest, options: { readonly isResubmission?: boolean } = {}): void {
+  add(asked: EngineRequest, options: { readonly isResubmission?: boolean } = {}): void {
+    const request = withAnswerLimit(asked, this.#options);
     checkRequest(request, this.#options, this.#limits.maxTokens);
     const { requestId, params } = request;
     if (this.#states.groups.has(requestId))

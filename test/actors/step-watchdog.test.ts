@@ -28,6 +28,7 @@ const args: SchedulerArgs = {
     maxNumBatchedTokens: 16,
     maxLogitRows: 64,
     maxModelLen: 64,
+    maxAnswerTokens: null,
     maxQueuedRequests: 8,
     policy: "continuous",
     vocabSize: 32,

@@ -20,6 +20,18 @@ test("serve prints the addresses, the model and a line to try, and drains on SIG
   assert.deepEqual(run.events, ["start", "listen", "close 30000", "stop 0"]);
 });
 
+test("keys of another system's configuration that do nothing are named once", async () => {
+  const run = fakeRun({ args: ["serve", "--config", "configs/br-vllm-serving.json"] });
+  const exit = runCli(run.context);
+  await run.shown("Ctrl-C stops it.");
+  run.signal("SIGTERM");
+  assert.equal(await exit, 0);
+  const warning =
+    "Keys of br-vllm-serving that have no effect here: input_name, output_name, vocab_size, devices, model_file.\n";
+  assert.equal(run.err().split(warning).length, 2);
+  assert.deepEqual(run.configs[0]?.model.servedNames, ["troupe/understudy"]);
+});
+
 test("a second signal cuts what still runs", async () => {
   const cut = Promise.withResolvers<void>();
   const run = fakeRun({

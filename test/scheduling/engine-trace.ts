@@ -34,6 +34,7 @@ const DEFAULTS: TraceOptions = {
   maxNumBatchedTokens: 16,
   maxLogitRows: 16,
   maxModelLen: 64,
+  maxAnswerTokens: null,
   maxQueuedRequests: 8,
   policy: "continuous",
   wholePrompts: false,

@@ -42,6 +42,17 @@ test("what fits exactly is accepted: the last token needs no place in a page", (
   assert.deepEqual(engine.outputsOf("c").at(-1)?.finishReason, "length");
 });
 
+test("an answer longer than the limit for answers ends there, also one that asks for no length", () => {
+  const engine = new EngineTrace({ maxAnswerTokens: 3 });
+  engine.add("more", [1], { maxTokens: 9, minTokens: 9 });
+  engine.add("any", [2]);
+  engine.add("less", [3], { maxTokens: 2 });
+  engine.drain();
+  const lengths = ["more", "any", "less"].map((id) => engine.tokensOf(id).length);
+  assert.deepEqual(lengths, [3, 3, 2]);
+  assert.equal(engine.outputsOf("more").at(-1)?.finishReason, "length");
+});
+
 test("requests that free slots will take do not count as queued", () => {
   const engine = new EngineTrace({ maxNumSeqs: 3, maxQueuedRequests: 1 });
   engine.add("a", [1], { bestOf: 2 });
