@@ -24,6 +24,43 @@ export interface ModelConfig {
   readonly toolParser: ToolParserName | "auto" | "none";
 }
 
+/**
+ * A model that others exported to ONNX, served as it is. Empty and null everywhere: model.path is looked at, which may be
+ * a folder of such graphs itself.
+ */
+export interface GraphsConfig {
+  /** Graphs that compute prompts, one file for each rank. Empty takes what lies in model.path. */
+  readonly prefill: readonly string[];
+  /** Graphs that compute one more token; empty takes the prefill graph for both. */
+  readonly decode: readonly string[];
+  /** Graph that picks the likeliest token of each row of logits. */
+  readonly argmax: string | null;
+  /** Graph that picks the best candidates of each row, given a temperature. */
+  readonly topk: string | null;
+  /** Prompt lengths, prefill batch sizes, decode batch sizes and past lengths that the graphs are run with; empty for any. */
+  readonly seqLengths: readonly number[];
+  readonly prefillBatchSizes: readonly number[];
+  readonly decodeBatchSizes: readonly number[];
+  readonly actLengths: readonly number[];
+  /** Fills the places behind a prompt. */
+  readonly padTokenId: number;
+  /** Null reads it from the graph, or config.json. */
+  readonly vocabSize: number | null;
+  /** End an answer, beside those that the folder's files name. */
+  readonly eosTokenIds: readonly number[];
+  /** JavaScript or TypeScript module that registers input builders. */
+  readonly inputModule: string | null;
+  /** Names of registered input builders; extraInputs adds to basicInputs, warmupInputs replaces them at warm-up. */
+  readonly basicInputs: string;
+  readonly extraInputs: string | null;
+  readonly warmupInputs: string | null;
+  /** Names of the graphs' inputs and outputs for keys and values, `%d` for the layer; null finds the usual ones. */
+  readonly pastKeys: string | null;
+  readonly pastValues: string | null;
+  readonly presentKeys: string | null;
+  readonly presentValues: string | null;
+}
+
 /** Limits and policies of the engine. */
 export interface EngineConfig {
   /** Longest prompt plus answer in tokens; null takes the model's own limit. */
@@ -160,6 +197,7 @@ export interface ConfigOrigin {
 /** All that can be configured. */
 export interface ConfigSections {
   readonly model: ModelConfig;
+  readonly graphs: GraphsConfig;
   readonly engine: EngineConfig;
   readonly tokenizer: TokenizerConfig;
   readonly server: ServerConfig;

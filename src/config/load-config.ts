@@ -81,9 +81,10 @@ interface FileContent {
 
 const NO_FILE: FileContent = { sections: {}, origin: OWN_CONFIGURATION };
 
-/** Keys that are paths, by section. */
+/** Keys that are paths, or lists of paths, by section. */
 const PATHS: Readonly<Record<string, readonly string[]>> = {
   model: ["path", "cacheDir"],
+  graphs: ["prefill", "decode", "argmax", "topk", "inputModule"],
   log: ["rankDir"],
   server: ["tlsCertificate", "tlsKey", "tlsClientCa", "apiKeyFile"],
 };
@@ -127,16 +128,18 @@ function withAbsolutePaths(sections: Sections, folder: string): Sections {
   for (const [name, keys] of Object.entries(PATHS)) {
     const section = sections[name];
     if (!isRecord(section)) continue;
-    const paths = keys.flatMap((key) => {
-      const path = section[key];
-      return typeof path === "string" && path !== "" ? [[key, absolutePath(path, folder)]] : [];
-    });
-    absolute[name] = { ...section, ...(Object.fromEntries(paths) as Sections) };
+    const paths = keys
+      .filter((key) => key in section)
+      .map((key) => [key, absolutePath(section[key], folder)] as const);
+    absolute[name] = { ...section, ...Object.fromEntries(paths) };
   }
   return absolute;
 }
 
-function absolutePath(path: string, folder: string): string {
+/** A path or a list of them; what is neither is left for the schema to refuse. */
+function absolutePath(path: unknown, folder: string): unknown {
+  if (Array.isArray(path)) return path.map((entry) => absolutePath(entry, folder));
+  if (typeof path !== "string" || path === "") return path;
   return path === "~" || path.startsWith("~/") ? join(homedir(), path.slice(1)) : resolve(folder, path);
 }
 

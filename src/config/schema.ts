@@ -4,6 +4,7 @@ import type { KvDtype } from "../kv/forms/kv-form.ts";
 import type { ConfigSections, LogConfig, ServerConfig } from "./config.ts";
 import { defaultConfig } from "./defaults.ts";
 import { parseDevice } from "./device.ts";
+import { checkGraphs, graphsKeys } from "./graphs-keys.ts";
 import { PRECISION_NAMES, precisionNames } from "./precision-names.ts";
 
 const kvDtypes = ["f32", "f16", "int8"] as const satisfies readonly KvDtype[];
@@ -54,7 +55,7 @@ const UNNAMED = { precision: null, kvDtype: "f32" } as const;
 /** Keys with their ranges, each optional: what a file or a program may say. */
 export function configKeys() {
   const defaults = defaultConfig();
-  const { model, engine, tokenizer, server, shutdown, log } = defaults;
+  const { model, graphs, engine, tokenizer, server, shutdown, log } = defaults;
   return z.strictObject({
     model: z
       .strictObject({
@@ -66,6 +67,7 @@ export function configKeys() {
         toolParser: z.enum(toolParsers).default(model.toolParser),
       })
       .prefault({}),
+    graphs: graphsKeys(graphs).prefault({}),
     engine: z
       .strictObject({
         maxModelLen: wholeNumber(2, 16_777_216).nullable().default(engine.maxModelLen),
@@ -169,7 +171,7 @@ export function configSchema(): z.ZodType<ConfigSections> {
 
 function checkedKeys() {
   return configKeys().superRefine((config, context) => {
-    const { engine, model, server } = config;
+    const { engine, graphs, model, server } = config;
     const problem = (path: string[], message: string): void => {
       context.addIssue({ code: "custom", path, message });
     };
@@ -198,6 +200,7 @@ function checkedKeys() {
         `names ${devices.length}, but engine.tensorParallel times engine.dataParallel makes ${numRanks} ranks; name one device for each`,
       );
     }
+    checkGraphs(graphs, problem);
     checkServer(server, problem);
     const repeated = model.servedNames.find((served, index) => model.servedNames.indexOf(served) !== index);
     if (repeated !== undefined) problem(["model", "servedNames"], `names "${repeated}" twice`);
