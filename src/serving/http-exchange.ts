@@ -27,23 +27,35 @@ export type HttpReply =
       readonly kind: "json";
       readonly status?: number;
       readonly body: object;
+      readonly headers?: Readonly<Record<string, string>>;
       /** Under which the engine knows the request, for the log. */
       readonly responseId?: string;
     }
   | {
       readonly kind: "text";
+      readonly status?: number;
       readonly contentType: string;
       readonly body: string;
       readonly headers?: Readonly<Record<string, string>>;
     }
-  /** Server-sent events, each frame complete. */
+  /** Server-sent events, or pieces of another format; each frame complete. */
   | {
       readonly kind: "events";
       readonly frames: AsyncIterable<string>;
+      /** Of a format that is not server-sent events. */
+      readonly contentType?: string;
+      /** What a silent stream sends so that proxies keep it; null sends nothing. Default: a comment. */
+      readonly keepAlive?: string | null;
       readonly responseId?: string;
       /** How the format shows a failure in the middle of a stream. */
       readonly toErrorFrame?: (error: TroupeError) => string;
     };
+
+/** A failure as one protocol shows it. */
+export interface ErrorReply {
+  readonly status: number;
+  readonly body: object;
+}
 
 /** One route. */
 export interface Route {
@@ -53,4 +65,6 @@ export interface Route {
   /** Refused while the server stops, and waited for. */
   readonly isWork: boolean;
   handle(request: HttpRequest): HttpReply | Promise<HttpReply>;
+  /** How the route's protocol says that something went wrong; default: OpenAI's error object and the error's status. */
+  toErrorReply?(error: TroupeError): ErrorReply;
 }

@@ -14,7 +14,7 @@ import { endBadConnection } from "./bad-connection.ts";
 import { toClientError } from "./client-error.ts";
 import type { ConnectionLimits } from "./connection-limits.ts";
 import { errorHeaders, unknownRoute } from "./http-errors.ts";
-import type { HttpReply, HttpRequest, Route } from "./http-exchange.ts";
+import type { ErrorReply, HttpReply, HttpRequest, Route } from "./http-exchange.ts";
 import { toListenError } from "./listen-error.ts";
 import { createNodeServer } from "./node-server.ts";
 import type { OriginPolicy } from "./origin-policy.ts";
@@ -29,6 +29,9 @@ declare module "fastify" {
     client: string;
     /** The id of the answer, under which the engine knows the request. */
     responseId: string | null;
+  }
+  interface FastifyContextConfig {
+    toErrorReply?: Route["toErrorReply"];
   }
 }
 
@@ -90,6 +93,7 @@ function addRoute(app: FastifyInstance, options: HttpServerOptions, route: Route
   app.route({
     method: route.method,
     url: route.path,
+    config: { ...(route.toErrorReply && { toErrorReply: route.toErrorReply }) },
     handler: (request, reply) => serve(options, route, request, reply),
   });
 }
@@ -170,6 +174,8 @@ async function serve(
       keepAliveMs: config.streamKeepAliveMs,
       signal: abort.signal,
       explain: (thrown) => toClientError(context.logger, thrown, request.id),
+      ...(answer.contentType !== undefined && { contentType: answer.contentType }),
+      ...(answer.keepAlive !== undefined && { keepAlive: answer.keepAlive }),
       ...(answer.toErrorFrame !== undefined && { toErrorFrame: answer.toErrorFrame }),
     });
     return reply;
@@ -199,11 +205,13 @@ function toHttpRequest(request: FastifyRequest, signal: AbortSignal): HttpReques
 function sendReply(reply: FastifyReply, answer: Exclude<HttpReply, { kind: "events" }>): FastifyReply {
   if (answer.kind === "text")
     return reply
+      .code(answer.status ?? 200)
       .headers(answer.headers ?? {})
       .type(answer.contentType)
       .send(answer.body);
   return reply
     .code(answer.status ?? 200)
+    .headers(answer.headers ?? {})
     .type("application/json")
     .send(JSON.stringify(answer.body));
 }
@@ -216,11 +224,13 @@ function sendError(
 ): FastifyReply {
   const error = toClientError(context.logger, thrown, request.id);
   if (context.work.isClosing) reply.header("connection", "close");
-  return reply
-    .code(error.status)
-    .headers(errorHeaders(error))
-    .type("application/json")
-    .send(JSON.stringify({ error: toErrorObject(error) }));
+  const { toErrorReply = ownErrorReply } = request.routeOptions.config;
+  const { status, body } = toErrorReply(error);
+  return reply.code(status).headers(errorHeaders(error)).type("application/json").send(JSON.stringify(body));
+}
+
+function ownErrorReply(error: TroupeError): ErrorReply {
+  return { status: error.status, body: { error: toErrorObject(error) } };
 }
 
 /** Counts and logs the request when its response is over, however it ended. */

@@ -38,6 +38,10 @@ const KEEP_ALIVE = ": keep-alive\n\n";
 
 /** What {@link writeSse} needs beside the frames. */
 export interface SseOptions {
+  /** Default: server-sent events. */
+  readonly contentType?: string;
+  /** What a silent stream sends; null sends nothing. Default: a comment. */
+  readonly keepAlive?: string | null;
   /** Bytes that may wait for a slow client. */
   readonly maxBufferedBytes: number;
   readonly clock: Clock;
@@ -60,11 +64,12 @@ export async function writeSse(
   frames: AsyncIterable<string>,
   options: SseOptions,
 ): Promise<void> {
-  response.writeHead(200, HEADERS);
+  const { contentType = HEADERS["content-type"], keepAlive = KEEP_ALIVE } = options;
+  response.writeHead(200, { ...HEADERS, "content-type": contentType });
   response.flushHeaders();
   const buffer = new OutboundBuffer(options.maxBufferedBytes);
   const heartbeat = new Heartbeat(options, () => {
-    if (!response.destroyed && buffer.waitingBytes === 0) response.write(KEEP_ALIVE);
+    if (keepAlive !== null && !response.destroyed && buffer.waitingBytes === 0) response.write(keepAlive);
   });
   const unblock = (): void => buffer.close();
   response.once("close", unblock);
