@@ -140,7 +140,14 @@ function castArgs(
   const { numPages, maxLogitRows, maxModelLen, numThreads } = sizes;
   const { rankTimeoutMs, devices, maxAnswerTokens } = config.engine;
   const hasTokenizer = !config.model.skipTokenizerInit;
-  const limits = { maxNumSeqs, maxNumBatchedTokens, maxLogitRows, maxModelLen, maxAnswerTokens, maxQueuedRequests };
+  const limits = {
+    maxNumSeqs,
+    maxNumBatchedTokens,
+    maxLogitRows,
+    maxModelLen,
+    maxAnswerTokens,
+    maxQueuedRequests,
+  };
   const { eosTokenIds } = folder;
   const wholePrompts = model.prefixAttention !== null;
   const maxStepTokens = wholePrompts ? maxNumBatchedTokens + maxModelLen : maxNumBatchedTokens;
