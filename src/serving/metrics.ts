@@ -7,6 +7,7 @@ import type { Engine } from "../protocol/engine.ts";
 import type { ConnectionLimits } from "./connection-limits.ts";
 import { addCacheConfig, addEngineMetrics } from "./engine-metrics.ts";
 import { type Labels, MetricRegistry } from "./metric-registry.ts";
+import { ProcessMetrics } from "./process-metrics.ts";
 import { RequestMeter, type RequestObservations } from "./request-meter.ts";
 import { addRequestMetrics } from "./request-metrics.ts";
 import { ThroughputWindow } from "./throughput-window.ts";
@@ -23,6 +24,7 @@ export class Metrics {
   readonly #registry: MetricRegistry;
   /** Without the label model_name. */
   readonly #plain = new MetricRegistry();
+  readonly #process = new ProcessMetrics(this.#plain);
   readonly #clock: Clock;
   readonly #throughput: ThroughputWindow;
   readonly #observations: RequestObservations;
@@ -56,6 +58,7 @@ export class Metrics {
 
   /** Everything in Prometheus' text format. */
   async render(): Promise<string> {
+    this.#process.sample();
     return (await this.#plain.render()) + (await this.#registry.render());
   }
 
@@ -72,8 +75,9 @@ export class Metrics {
     this.#numSockets += change;
   }
 
-  /** Ends its timer. */
+  /** Ends its timers. */
   close(): void {
+    this.#process.close();
     this.#throughput.close();
   }
 
