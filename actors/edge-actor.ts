@@ -7,6 +7,12 @@ import { randomInt, randomUUID } from "node:crypto";
 import { TroupeError, toTroupeError } from "../src/errors/troupe-error.ts";
 import type { GenerateRequest, GenerationEvent } from "../src/protocol/engine.ts";
 import { ActiveRequest } from "../src/requests/active-request.ts";
+import {
+  checkPromptLength,
+  type PromptLimits,
+  promptCuts,
+  shortenAnswer,
+} from "../src/requests/fit-request.ts";
 import { RequestTable, tokenSteps } from "../src/requests/request-table.ts";
 import { type TextStage, tokenIdsOnly } from "../src/requests/text-stage.ts";
 import { type ActorContext, type Call, defineActor } from "../src/runtime/actor-definition.ts";
@@ -19,12 +25,14 @@ import { pooledTextStage } from "./pooled-text-stage.ts";
 export interface EdgeArgs {
   /** False serves token ids alone. */
   readonly hasTokenizer: boolean;
+  readonly promptLimits: PromptLimits;
   /** Who is asked to submit a request: the scheduler, or an actor that stands before it. */
   readonly admission: ActorRef<AdmissionProtocol>;
 }
 
 interface EdgeState {
   readonly text: TextStage;
+  readonly promptLimits: PromptLimits;
   readonly requests: RequestTable;
   readonly admission: ActorRef<AdmissionProtocol>;
   /** The scheduler that takes requests; 0 while there is none. */
@@ -36,8 +44,9 @@ interface EdgeState {
 type Context = ActorContext<EdgeProtocol, EdgeState>;
 
 export default defineActor<EdgeProtocol, EdgeArgs, EdgeState>({
-  init: (ctx, { hasTokenizer, admission }) => ({
+  init: (ctx, { hasTokenizer, promptLimits, admission }) => ({
     text: hasTokenizer ? pooledTextStage(ctx) : tokenIdsOnly,
+    promptLimits,
     requests: new RequestTable(),
     admission,
     epoch: 0,
@@ -100,12 +109,17 @@ async function* generate(
 
 async function open(
   state: EdgeState,
-  { prompt, params, ...message }: GenerateRequest,
+  { prompt, params: asked, ...message }: GenerateRequest,
   ctx: Context,
 ): Promise<ActiveRequest> {
   const requestId = message.requestId ?? randomUUID();
   const submittedMs = ctx.clock.now();
-  const { endTokenIds, ...staged } = await state.text.prepare(prompt, params);
+  const { promptLimits } = state;
+  const cuts = promptCuts(promptLimits, message.promptCut);
+  const { endTokenIds, ...staged } = await state.text.prepare(prompt, asked, cuts);
+  const numTokens = staged.promptIds.length;
+  checkPromptLength(promptLimits, numTokens);
+  const params = message.shortensAnswer ? shortenAnswer(asked, promptLimits, numTokens) : asked;
   const ends = params.ignoreEos ? [] : endTokenIds;
   const request = new ActiveRequest({
     ...staged,

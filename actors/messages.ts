@@ -2,6 +2,7 @@
  * What the actors of the cast say to each other: one protocol an actor, and their fixed references. `epoch` is the
  * scheduler's incarnation: whatever belongs to an earlier one is dropped on arrival.
  */
+import type { PromptCut } from "../src/core/cut-ids.ts";
 import type { AllReduceMemory } from "../src/execution/all-reduce.ts";
 import type { KvMemory } from "../src/kv/kv-memory.ts";
 import type { LogitsMemory } from "../src/kv/logits-memory.ts";
@@ -94,7 +95,10 @@ export type TokenizerPoolProtocol = {
   /** Bytes of every token, in shared memory. */
   vocabulary: { message: null; reply: TokenBytes };
   /** All that a new request needs from the text side. */
-  prepare: { message: { prompt: Prompt; params: TextParams }; reply: PreparedPrompt };
+  prepare: {
+    message: { prompt: Prompt; params: TextParams; cuts: readonly PromptCut[] };
+    reply: PreparedPrompt;
+  };
   tokenize: { message: Exclude<Prompt, { kind: "ids" }>; reply: Tokenized };
   decode: { message: { ids: readonly number[]; skipSpecialTokens: boolean }; reply: string };
   /** One step's tokens of many answers. */

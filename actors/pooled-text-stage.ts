@@ -11,7 +11,8 @@ type Context = Pick<Messenger, "ask"> & { readonly clock: Clock };
 export function pooledTextStage(ctx: Context): TextStage {
   const retrying = <T>(call: () => Promise<T>): Promise<T> => askUntilUp(ctx.clock, call);
   return {
-    prepare: (prompt, params) => retrying(() => ctx.ask(TOKENIZER_POOL, "prepare", { prompt, params })),
+    prepare: (prompt, params, cuts) =>
+      retrying(() => ctx.ask(TOKENIZER_POOL, "prepare", { prompt, params, cuts })),
     advanceAll: (steps) =>
       retrying(() =>
         ctx.ask(

@@ -28,6 +28,8 @@ interface SchedulerState {
   readonly stepTimeoutMs: number;
   /** Of the step in flight; null when there is none. */
   watchdog: Timer | null;
+  /** Plans again when a batch has waited long enough; null when none waits. */
+  wake: Timer | null;
   /** Of the step in flight, or the last one. */
   stepStartMs: number;
   numStepTokens: number;
@@ -47,13 +49,15 @@ export default defineActor<SchedulerProtocol, SchedulerArgs, SchedulerState>({
       numRanks,
       stepTimeoutMs,
       watchdog: null,
+      wake: null,
       stepStartMs: 0,
       numStepTokens: 0,
     };
   },
   handlers: {
     submit(state, request, ctx) {
-      state.scheduler.add(request, { isResubmission: request.resumed !== undefined });
+      const isResubmission = request.resumed !== undefined;
+      state.scheduler.add(request, { isResubmission, nowMs: ctx.clock.now() });
       startStep(state, ctx);
       return null;
     },
@@ -84,8 +88,9 @@ export default defineActor<SchedulerProtocol, SchedulerArgs, SchedulerState>({
 function startStep(state: SchedulerState, ctx: Context): void {
   if (state.watchdog === null) {
     const startMs = ctx.clock.now();
-    const plan = state.scheduler.plan();
-    if (plan !== null) {
+    const plan = state.scheduler.plan(startMs);
+    if (plan === null) wakeLater(state, ctx, startMs);
+    else {
       const { step } = plan.execution;
       state.watchdog = watchStep(ctx, step, state.stepTimeoutMs, () => state.scheduler.report());
       state.stepStartMs = startMs;
@@ -97,4 +102,11 @@ function startStep(state: SchedulerState, ctx: Context): void {
     }
   }
   state.status.write(state.scheduler.status());
+}
+
+/** A step that runs plans the next one at its end; without one, time alone may let a batch begin. */
+function wakeLater(state: SchedulerState, ctx: Context, nowMs: number): void {
+  const delayMs = state.scheduler.timeToBatch(nowMs);
+  state.wake?.cancel();
+  state.wake = delayMs === null ? null : ctx.after(delayMs, () => startStep(state, ctx));
 }

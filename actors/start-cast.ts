@@ -12,6 +12,7 @@ import type { ModelInfo } from "../src/protocol/engine.ts";
 import { resolveToolParser } from "../src/protocol/tools/tool-parser.ts";
 import type { ActorSystem } from "../src/runtime/actor-system.ts";
 import type { ActorRef, LogSink } from "../src/runtime/actor-types.ts";
+import type { BatchingOptions } from "../src/scheduling/batching-options.ts";
 import { CAST, type CastArgs, cast } from "./cast.ts";
 import { type EngineSizes, engineSizes, kvLayout } from "./engine-sizes.ts";
 import { type AdmissionProtocol, SCHEDULER, TOKENIZER_POOL } from "./messages.ts";
@@ -138,7 +139,7 @@ function castArgs(
   const { vocabSize, hiddenSize } = model;
   const { maxNumSeqs, maxNumBatchedTokens, maxQueuedRequests, policy, pageSize, prefixCache } = config.engine;
   const { numPages, maxLogitRows, maxModelLen, numThreads } = sizes;
-  const { rankTimeoutMs, devices, maxAnswerTokens } = config.engine;
+  const { rankTimeoutMs, devices, maxAnswerTokens, maxPromptTokens, longPrompts } = config.engine;
   const hasTokenizer = !config.model.skipTokenizerInit;
   const limits = {
     maxNumSeqs,
@@ -155,7 +156,7 @@ function castArgs(
     tokenizerPool: hasTokenizer
       ? { modelDir: folder.dir, maxPromptTokens: maxModelLen, ...config.tokenizer }
       : null,
-    edge: { hasTokenizer, admission },
+    edge: { hasTokenizer, promptLimits: { maxPromptTokens, longPrompts, maxModelLen }, admission },
     kvStore: {
       layouts: ranks.map((rank) => kvLayout(rank.model, config.engine, numPages)),
       maxLogitRows,
@@ -174,13 +175,27 @@ function castArgs(
     })),
     sampler: { hasTokenizer },
     scheduler: {
-      options: { ...limits, policy, vocabSize, eosTokenIds, wholePrompts },
+      options: {
+        ...limits,
+        policy,
+        batching: batchingOf(config.engine),
+        vocabSize,
+        eosTokenIds,
+        wholePrompts,
+      },
       kv: { numPages, pageSize, prefixCache: prefixCache && !wholePrompts },
       numRanks: ranks.length,
       stepTimeoutMs: config.engine.stepTimeoutMs,
     },
     restarts: { maxRestarts: config.engine.maxRestarts, windowMs: config.engine.restartWindowMs },
   };
+}
+
+function batchingOf(engine: EngineConfig): BatchingOptions {
+  const { phases, maxPrefillSeqs, maxPrefillTokens, prefillDelayMs } = engine;
+  const { prefillCostMs, decodeCostMs, maxPreemptions } = engine;
+  const limits = { maxPrefillSeqs, maxPrefillTokens, maxPreemptions };
+  return { phases, ...limits, prefillDelayMs, prefillCostMs, decodeCostMs };
 }
 
 async function describe(

@@ -3,6 +3,7 @@
  * here. A model folder that cannot be loaded is reported by every task, so the pool itself always starts.
  */
 import { workerData } from "node:worker_threads";
+import type { PromptCut } from "../src/core/cut-ids.ts";
 import { parse, z } from "../src/core/schema.ts";
 import { task } from "../src/hosts/task-result.ts";
 import type { Prompt } from "../src/protocol/engine.ts";
@@ -44,8 +45,12 @@ export const tokenize = task(async (prompt: Exclude<Prompt, { kind: "ids" }>) =>
   (await model).tokenize(prompt),
 );
 
-export const prepare = task(async (input: { readonly prompt: Prompt; readonly params: TextParams }) =>
-  (await model).prepare(input.prompt, input.params, data.maxPromptTokens),
+export const prepare = task(
+  async (input: {
+    readonly prompt: Prompt;
+    readonly params: TextParams;
+    readonly cuts: readonly PromptCut[];
+  }) => (await model).prepare(input.prompt, input.params, data.maxPromptTokens, input.cuts),
 );
 
 export const advanceAll = task(async (items: readonly AdvanceItem[]) => (await model).advanceAll(items));

@@ -61,12 +61,26 @@ export interface GraphsConfig {
   readonly presentValues: string | null;
 }
 
+/** What becomes of prompts longer than engine.maxPromptTokens. */
+export const LONG_PROMPTS = ["refuse", "keepStart", "keepEnd"] as const;
+/** One of {@link LONG_PROMPTS}. */
+export type LongPrompts = (typeof LONG_PROMPTS)[number];
+
+/** What may share a step, and who goes first where prompts and next tokens may not. */
+export const STEP_PHASES = ["mixed", "prefillFirst", "leastWaste"] as const;
+/** One of {@link STEP_PHASES}. */
+export type StepPhases = (typeof STEP_PHASES)[number];
+
 /** Limits and policies of the engine. */
 export interface EngineConfig {
   /** Longest prompt plus answer in tokens; null takes the model's own limit. */
   readonly maxModelLen: number | null;
   /** Longest answer in tokens; a request that asks for more gets this many. Null sets no limit. */
   readonly maxAnswerTokens: number | null;
+  /** Longest prompt in tokens; null sets no limit below maxModelLen. */
+  readonly maxPromptTokens: number | null;
+  /** What becomes of a prompt that is longer: refused, or cut to its first or last tokens. */
+  readonly longPrompts: LongPrompts;
   /** Sequences that run at once. */
   readonly maxNumSeqs: number;
   /** Tokens computed in one step, decodes and prefill chunks together. */
@@ -83,6 +97,20 @@ export interface EngineConfig {
   readonly kvDtype: KvDtype;
   readonly prefixCache: boolean;
   readonly policy: "continuous" | "static";
+  /** What may share a step: prompts and next tokens, or only one of them. */
+  readonly phases: StepPhases;
+  /** Prompts computed in one step; null sets no limit. */
+  readonly maxPrefillSeqs: number | null;
+  /** Tokens of prompts computed in one step; null sets no limit below maxNumBatchedTokens. */
+  readonly maxPrefillTokens: number | null;
+  /** How long a new request may wait for others to begin with it. */
+  readonly prefillDelayMs: number;
+  /** With phases leastWaste: what a step of prompts costs each sequence that draws meanwhile. */
+  readonly prefillCostMs: number;
+  /** With phases leastWaste: what a step costs each slot that stands empty. */
+  readonly decodeCostMs: number;
+  /** Sequences that may give way in one step when pages run out; null sets no limit. */
+  readonly maxPreemptions: number | null;
   /** Threads of ONNX Runtime in each rank; null shares the cores among all ranks of all replicas. */
   readonly threads: number | null;
   /** Ranks that a model is split over; null takes as many as there are devices, or shards in the folder, else 1. */

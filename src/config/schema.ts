@@ -1,7 +1,13 @@
 /** Ranges, defaults and cross-checks of every configuration key. What passes here needs no further checks below. */
 import { z } from "../core/schema.ts";
 import type { KvDtype } from "../kv/forms/kv-form.ts";
-import type { ConfigSections, LogConfig, ServerConfig } from "./config.ts";
+import {
+  type ConfigSections,
+  LONG_PROMPTS,
+  type LogConfig,
+  type ServerConfig,
+  STEP_PHASES,
+} from "./config.ts";
 import { defaultConfig } from "./defaults.ts";
 import { parseDevice } from "./device.ts";
 import { checkGraphs, graphsKeys } from "./graphs-keys.ts";
@@ -72,6 +78,8 @@ export function configKeys() {
       .strictObject({
         maxModelLen: wholeNumber(2, 16_777_216).nullable().default(engine.maxModelLen),
         maxAnswerTokens: wholeNumber(1, 16_777_216).nullable().default(engine.maxAnswerTokens),
+        maxPromptTokens: wholeNumber(1, 16_777_216).nullable().default(engine.maxPromptTokens),
+        longPrompts: z.enum(LONG_PROMPTS).default(engine.longPrompts),
         maxNumSeqs: wholeNumber(1, 4096).default(engine.maxNumSeqs),
         maxNumBatchedTokens: wholeNumber(1, 65_536).default(engine.maxNumBatchedTokens),
         maxQueuedRequests: wholeNumber(0, 1_000_000).default(engine.maxQueuedRequests),
@@ -88,6 +96,13 @@ export function configKeys() {
         kvDtype: z.enum(kvDtypes).nullable().default(null),
         prefixCache: z.boolean().default(engine.prefixCache),
         policy: z.enum(["continuous", "static"]).default(engine.policy),
+        phases: z.enum(STEP_PHASES).default(engine.phases),
+        maxPrefillSeqs: wholeNumber(1, 4096).nullable().default(engine.maxPrefillSeqs),
+        maxPrefillTokens: wholeNumber(1, 65_536).nullable().default(engine.maxPrefillTokens),
+        prefillDelayMs: z.number().min(0).max(60_000).default(engine.prefillDelayMs),
+        prefillCostMs: z.number().min(0).max(60_000).default(engine.prefillCostMs),
+        decodeCostMs: z.number().min(0).max(60_000).default(engine.decodeCostMs),
+        maxPreemptions: wholeNumber(0, 4096).nullable().default(engine.maxPreemptions),
         threads: wholeNumber(1, 1024).nullable().default(engine.threads),
         tensorParallel: wholeNumber(1, 64).nullable().default(engine.tensorParallel),
         dataParallel: wholeNumber(1, 64).default(engine.dataParallel),
@@ -181,6 +196,8 @@ function checkedKeys() {
         `must be at least engine.maxNumSeqs (${engine.maxNumSeqs}): every running sequence takes one token of a step`,
       );
     }
+    if (engine.longPrompts !== "refuse" && engine.maxPromptTokens === null)
+      problem(["engine", "longPrompts"], "needs engine.maxPromptTokens: how many tokens are kept");
     if (engine.numPages !== null && engine.maxModelLen !== null) {
       const numTokens = engine.numPages * engine.pageSize;
       if (numTokens < engine.maxModelLen) {

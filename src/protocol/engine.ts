@@ -3,6 +3,7 @@
  * this interface, so the same request gives the same text everywhere.
  */
 import type { ToolParserName } from "../config/config.ts";
+import type { PromptCut } from "../core/cut-ids.ts";
 import type { SystemInspection } from "../runtime/actor-events.ts";
 import type { PositionLogprobs, SamplingParams } from "../sampling/sampling-params.ts";
 import type { FinishReason } from "../scheduling/step-plan.ts";
@@ -38,6 +39,10 @@ export interface GenerateRequest {
   readonly requestId?: string;
   readonly prompt: Prompt;
   readonly params: SamplingParams;
+  /** A longer prompt is cut to so many tokens; absent, it is not cut. */
+  readonly promptCut?: PromptCut;
+  /** An answer that does not fit the context behind its prompt is shortened, not refused. Default false. */
+  readonly shortensAnswer?: boolean;
 }
 
 /** A token's log-probabilities with the text each id stands for. */

@@ -1,6 +1,7 @@
 /**
  * The text side of a request as the edge uses it: a tokenizer pool, or none at all.
  */
+import { cutIds, type PromptCut } from "../core/cut-ids.ts";
 import { TroupeError } from "../errors/troupe-error.ts";
 import type { Prompt, TextLogprobs } from "../protocol/engine.ts";
 import type { PositionLogprobs, SamplingParams } from "../sampling/sampling-params.ts";
@@ -37,21 +38,23 @@ export interface TextStep {
 
 /** Every method rejects with a TroupeError. */
 export interface TextStage {
-  prepare(prompt: Prompt, params: SamplingParams): Promise<StagedPrompt>;
+  /** @param cuts made one after the other to a longer prompt */
+  prepare(prompt: Prompt, params: SamplingParams, cuts: readonly PromptCut[]): Promise<StagedPrompt>;
   advanceAll(steps: readonly TokenStep[]): Promise<readonly TextStep[]>;
   textLogprobs(positions: readonly (PositionLogprobs | null)[]): Promise<readonly (TextLogprobs | null)[]>;
 }
 
 /** For folders served without a tokenizer: ids in, ids out, empty texts. */
 export const tokenIdsOnly: TextStage = {
-  async prepare(prompt, params) {
+  async prepare(prompt, params, cuts) {
     if (prompt.kind !== "ids")
       throw unsupported("A prompt as text needs a tokenizer; send token ids instead.");
     if (params.stop.length > 0)
       throw unsupported("Stop strings need a tokenizer; use stop_token_ids instead.", "stop");
     if (params.grammar !== null)
       throw unsupported("A form of the answer needs a tokenizer.", "response_format");
-    return { promptIds: Int32Array.from(prompt.ids), promptText: null, endTokenIds: [], output: null };
+    const promptIds = cutIds(Int32Array.from(prompt.ids), cuts);
+    return { promptIds, promptText: null, endTokenIds: [], output: null };
   },
   async advanceAll(steps) {
     return steps.map(({ logprobs, ...step }) => ({

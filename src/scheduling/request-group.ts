@@ -9,6 +9,8 @@ import type { EngineRequest } from "./step-plan.ts";
 /** Plain state of one request in flight. */
 export class RequestGroup {
   readonly request: EngineRequest;
+  /** On the clock of Scheduler.add. */
+  readonly arrivedMs: number;
   /** [bestOf] */
   readonly answers: Sequence[] = [];
   /** Every answer has a table of its own. */
@@ -23,9 +25,10 @@ export class RequestGroup {
   /** Collected log-probabilities of the prompt; null when not asked for, or sent. */
   scores: PromptScores | null;
 
-  constructor(request: EngineRequest) {
+  constructor(request: EngineRequest, arrivedMs: number) {
     const { params, promptIds, resumed } = request;
     this.request = request;
+    this.arrivedMs = arrivedMs;
     // answers that have gone different ways share no more than what the prefix cache finds
     this.isForked = resumed?.some((outputIds) => outputIds.length > 0) ?? false;
     const isScored = params.promptLogprobs !== null && !this.isForked;

@@ -1,6 +1,7 @@
 /** The scheduler's limits, and the check of a request against them before anything is changed. */
 import { invariant, TroupeError } from "../errors/troupe-error.ts";
 import type { KvCache } from "../kv/kv-cache.ts";
+import type { BatchingOptions } from "./batching-options.ts";
 import type { EngineRequest } from "./step-plan.ts";
 
 /** Limits and policy of one scheduler. Counts are at least 1 unless said otherwise. */
@@ -18,6 +19,7 @@ export interface SchedulerOptions {
   /** Requests that wait beyond those that a free slot takes in the next step. 0 is allowed. */
   readonly maxQueuedRequests: number;
   readonly policy: "continuous" | "static";
+  readonly batching: BatchingOptions;
   /**
    * The model attends to its prompt in both directions, so a prompt is computed in one step, however long: one may go
    * beyond maxNumBatchedTokens in a step without another. No KV page may come from another request then.

@@ -11,6 +11,8 @@ import { invariant, TroupeError } from "../errors/troupe-error.ts";
 import type { KvCache } from "../kv/kv-cache.ts";
 import { ADMISSION_POLICIES, type AdmissionPolicy } from "./admission-policy.ts";
 import { type FinishLimits, finishOf } from "./finish-check.ts";
+import { createPhaseChooser, type Phase, type PhaseChooser } from "./phase-chooser.ts";
+import { timeToClose } from "./prefill-gate.ts";
 import { RequestGroup } from "./request-group.ts";
 import { createCounters, type SchedulerCounters } from "./scheduler-counters.ts";
 import {
@@ -23,7 +25,7 @@ import {
 import { Sequence } from "./sequence.ts";
 import { reportSequence, type SequenceReport } from "./sequence-report.ts";
 import { SequenceStates } from "./sequence-states.ts";
-import { activeSequences, numTakenSlots, numUnfinished, queueBehind } from "./slots.ts";
+import { activeSequences, freshRequests, numTakenSlots, numUnfinished, queueBehind } from "./slots.ts";
 import type { StatusFigures } from "./status-board.ts";
 import { executionBatch, samplingBatch } from "./step-batches.ts";
 import { StepBuilder } from "./step-builder.ts";
@@ -50,6 +52,7 @@ export class Scheduler {
   readonly #options: SchedulerOptions;
   readonly #limits: FinishLimits;
   readonly #policy: AdmissionPolicy;
+  readonly #phases: PhaseChooser;
   readonly #kv: KvCache;
   readonly #states: SequenceStates;
   readonly #counters: SchedulerCounters = createCounters();
@@ -67,6 +70,7 @@ export class Scheduler {
     this.#kv = kv;
     this.#limits = { eosTokenIds: options.eosTokenIds, maxTokens: maxSequenceTokens(options, kv) };
     this.#policy = ADMISSION_POLICIES[options.policy];
+    this.#phases = createPhaseChooser(options.batching, options.maxNumSeqs);
     this.#states = new SequenceStates(kv);
   }
 
@@ -74,9 +78,13 @@ export class Scheduler {
    * Takes a request in; it runs from one of the next plans on, a resumed one from the tokens it brings.
    *
    * @param options.isResubmission it was admitted before a restart, so the queue limit does not apply
+   * @param options.nowMs when it came, on the clock of {@link plan}
    * @throws TroupeError `invalid_request`, `prompt_too_long`, `queue_full`; nothing has changed then
    */
-  add(asked: EngineRequest, options: { readonly isResubmission?: boolean } = {}): void {
+  add(
+    asked: EngineRequest,
+    options: { readonly isResubmission?: boolean; readonly nowMs?: number } = {},
+  ): void {
     const request = withAnswerLimit(asked, this.#options);
     checkRequest(request, this.#options, this.#limits.maxTokens);
     const { requestId, params } = request;
@@ -85,7 +93,7 @@ export class Scheduler {
         details: { requestId },
       });
     if (options.isResubmission !== true) this.#checkQueue(params.bestOf);
-    this.#states.addGroup(this.#createGroup(request));
+    this.#states.addGroup(this.#createGroup(request, options.nowMs ?? 0));
   }
 
   /**
@@ -111,16 +119,27 @@ export class Scheduler {
   }
 
   /**
-   * The next step, or null when nothing can run: nothing is there, or all is paused.
+   * The next step, or null when nothing can run: nothing is there, all is paused, or a batch waits for more
+   * ({@link timeToBatch}).
    *
+   * @param nowMs the time on any clock, always the same one; it matters with batching.prefillDelayMs only
    * @throws TroupeError `internal` while a step is in flight
    */
-  plan(): { readonly execution: ExecutionBatch; readonly sampling: SamplingBatch } | null {
+  plan(nowMs = 0): { readonly execution: ExecutionBatch; readonly sampling: SamplingBatch } | null {
     invariant(this.#inFlight === null, "plan() before the step in flight was committed");
     const step = new StepBuilder(this.#options);
-    this.#scheduleRunning(step);
-    this.#admitWaiting(step);
-    return step.isEmpty ? null : this.#launch(step);
+    for (const phase of this.#phasesToTry(nowMs)) {
+      this.#scheduleRunning(step, phase);
+      if (phase !== "decode") this.#admitWaiting(step, nowMs);
+      if (!step.isEmpty) return this.#launch(step);
+    }
+    return null;
+  }
+
+  /** When to plan again though nothing happens: once the requests that wait for others have waited long enough. */
+  timeToBatch(nowMs: number): number | null {
+    if (!this.#policy.mayAdmit(numUnfinished(this.#states))) return null;
+    return this.#timeToClose(nowMs) || null;
   }
 
   /**
@@ -159,22 +178,58 @@ export class Scheduler {
     );
   }
 
-  /** Running sequences by age, so that a page shortage is always met by a younger one that this step has not touched. */
-  #scheduleRunning(step: StepBuilder): void {
+  /** The phase that is chosen, and what to do instead when it has nothing that can run. */
+  #phasesToTry(nowMs: number): readonly Phase[] {
+    if (this.#options.batching.phases === "mixed") return ["mixed"];
     const active = activeSequences(this.#states, this.#options.maxNumSeqs);
+    const numDecodes = active.filter((sequence) => sequence.isDecode).length;
+    const hasPrompts = numDecodes < active.length || this.#mayAnyEnter(nowMs);
+    const phase = this.#phases.next(numDecodes, hasPrompts);
+    return phase === "prefill" ? ["prefill", "decode"] : ["decode", "prefill"];
+  }
+
+  #mayAnyEnter(nowMs: number): boolean {
+    const mayAdmit = this.#mayAdmit(nowMs);
+    for (const sequence of this.#states.waiting)
+      if (!sequence.group.isPaused && (mayAdmit || sequence.hasEntered)) return true;
+    return false;
+  }
+
+  /** Whether requests that never ran may enter now. */
+  #mayAdmit(nowMs: number): boolean {
+    return this.#policy.mayAdmit(numUnfinished(this.#states)) && this.#timeToClose(nowMs) === 0;
+  }
+
+  #timeToClose(nowMs: number): number {
+    const { batching, maxNumSeqs, maxNumBatchedTokens: numTokens } = this.#options;
+    if (batching.prefillDelayMs === 0) return 0;
+    const numFreeSlots = maxNumSeqs - numTakenSlots(this.#states);
+    return timeToClose(freshRequests(this.#states), batching, { numFreeSlots, numTokens }, nowMs);
+  }
+
+  /** Running sequences by age, so that a page shortage is always met by a younger one that this step has not touched. */
+  #scheduleRunning(step: StepBuilder, phase: Phase): void {
+    const active = activeSequences(this.#states, this.#options.maxNumSeqs).filter(
+      ({ isDecode }) => phase === "mixed" || isDecode === (phase === "decode"),
+    );
     let numDecodesAhead = active.filter((sequence) => sequence.isDecode).length;
+    let numMayGiveWay = this.#options.batching.maxPreemptions ?? Number.POSITIVE_INFINITY;
     for (const sequence of active) {
       if (sequence.isDecode) numDecodesAhead--;
       if (sequence.state !== "running") continue; // gave way to an older one
       const numTokens = step.chunkLength(sequence, numDecodesAhead);
+      const before = this.#counters.preemptions;
+      // the first of a step is never held up, so the oldest always moves on
+      const limit = step.isEmpty ? Number.POSITIVE_INFINITY : numMayGiveWay;
       if (numTokens === 0) step.holdUpPrompts();
-      else if (this.#makeRoom(sequence, numTokens, step.pageCopies)) step.add(sequence, numTokens);
+      else if (this.#makeRoom(sequence, numTokens, step.pageCopies, limit)) step.add(sequence, numTokens);
+      numMayGiveWay -= this.#counters.preemptions - before;
     }
   }
 
   /** Waiting sequences by age. One that does not fit holds up those behind it, else a large one would never enter. */
-  #admitWaiting(step: StepBuilder): void {
-    const mayAdmit = this.#policy.mayAdmit(numUnfinished(this.#states));
+  #admitWaiting(step: StepBuilder, nowMs: number): void {
+    const mayAdmit = this.#mayAdmit(nowMs);
     let numFreeSlots = this.#options.maxNumSeqs - numTakenSlots(this.#states);
     for (const sequence of [...this.#states.waiting]) {
       if (sequence.group.isPaused || !(mayAdmit || sequence.hasEntered)) continue;
@@ -199,10 +254,14 @@ export class Scheduler {
     return this.#inFlight;
   }
 
-  /** Pages for the next tokens of a running sequence; the youngest others give theirs. False when it had to itself. */
-  #makeRoom(sequence: Sequence, numTokens: number, pageCopies: number[]): boolean {
+  /**
+   * Pages for the next tokens of a running sequence; up to `limit` of the youngest others give theirs. False when it had
+   * to itself, or sits the step out.
+   */
+  #makeRoom(sequence: Sequence, numTokens: number, pageCopies: number[], limit: number): boolean {
     const { kv, numComputed } = sequence;
-    while (!kv.table.reserve(numComputed, numComputed + numTokens, pageCopies)) {
+    for (let left = limit; !kv.table.reserve(numComputed, numComputed + numTokens, pageCopies); left--) {
+      if (left <= 0) return false;
       const victim = this.#pausedVictim() ?? this.#states.running.at(-1);
       invariant(victim !== undefined, `sequence ${sequence.number} has no page, but nobody runs`);
       this.#preempt(victim);
@@ -244,8 +303,8 @@ export class Scheduler {
     });
   }
 
-  #createGroup(request: EngineRequest): RequestGroup {
-    const group = new RequestGroup(request);
+  #createGroup(request: EngineRequest, arrivedMs: number): RequestGroup {
+    const group = new RequestGroup(request, arrivedMs);
     for (let index = 0; index < request.params.bestOf; index++) {
       const number = this.#nextSequence++;
       const answer = new Sequence({ number, group, index, kv: this.#kv.open(number) });

@@ -1,4 +1,5 @@
 /** Slots: at most maxNumSeqs sequences run at once. A paused one takes no slot, though it keeps its pages. */
+import type { WaitingRequest } from "./prefill-gate.ts";
 import type { Sequence } from "./sequence.ts";
 import type { SequenceStates } from "./sequence-states.ts";
 
@@ -46,4 +47,10 @@ export function queueBehind(
     numQueued--;
   }
   return { numQueued, numFreeSlots: Math.max(0, numFreeSlots) };
+}
+
+/** Requests that have never run, oldest first; paused ones aside. */
+export function freshRequests(states: SequenceStates): WaitingRequest[] {
+  const fresh = [...states.waiting].filter(({ hasEntered, group }) => !hasEntered && !group.isPaused);
+  return fresh.map(({ group, numTokens, numSlots }) => ({ arrivedMs: group.arrivedMs, numTokens, numSlots }));
 }

@@ -1,4 +1,5 @@
 /** Collects what one step computes, within its budgets of tokens and logits rows. */
+import type { BatchingOptions } from "./batching-options.ts";
 import type { Sequence } from "./sequence.ts";
 
 /** The part of one sequence that a step computes. */
@@ -19,6 +20,7 @@ export interface StepLimits {
   readonly maxLogitRows: number;
   /** See SchedulerOptions. */
   readonly wholePrompts: boolean;
+  readonly batching: Pick<BatchingOptions, "maxPrefillSeqs" | "maxPrefillTokens">;
 }
 
 /** One step in the making. */
@@ -28,7 +30,10 @@ export class StepBuilder {
   readonly #decodes: ScheduledChunk[] = [];
   readonly #prefills: ScheduledChunk[] = [];
   readonly #wholePrompts: boolean;
+  readonly #maxPrefills: number;
   #tokensLeft: number;
+  /** Of tokensLeft, those that prompts may take. */
+  #promptTokensLeft: number;
   #rowsLeft: number;
   #isPromptHeldUp = false;
 
@@ -36,15 +41,18 @@ export class StepBuilder {
     this.#tokensLeft = limits.maxNumBatchedTokens;
     this.#rowsLeft = limits.maxLogitRows;
     this.#wholePrompts = limits.wholePrompts;
+    this.#maxPrefills = limits.batching.maxPrefillSeqs ?? Number.POSITIVE_INFINITY;
+    this.#promptTokensLeft = limits.batching.maxPrefillTokens ?? Number.POSITIVE_INFINITY;
   }
 
   get isEmpty(): boolean {
     return this.#decodes.length + this.#prefills.length === 0;
   }
 
-  /** No sequence could be added any more. */
+  /** No prompt could be added any more. */
   get isFull(): boolean {
-    return this.#tokensLeft <= 0 || this.#rowsLeft === 0;
+    const numTokens = Math.min(this.#tokensLeft, this.#promptTokensLeft);
+    return numTokens <= 0 || this.#rowsLeft === 0 || this.#prefills.length >= this.#maxPrefills;
   }
 
   /** Decodes first, then prefill chunks, each from the oldest on. */
@@ -59,11 +67,12 @@ export class StepBuilder {
    *   sequence of the step, so that the oldest always moves on
    */
   chunkLength(sequence: Sequence, numDecodesAhead: number): number {
-    if (this.#isPromptHeldUp && !sequence.isDecode) return 0;
+    if (!sequence.isDecode && (this.#isPromptHeldUp || this.#prefills.length >= this.#maxPrefills)) return 0;
     const numReserved = sequence.isDecode ? 0 : numDecodesAhead;
     const least = this.isEmpty ? 1 : 0;
     const rows = Math.max(least, this.#rowsLeft - numReserved);
-    const budget = this.#wholePromptBudget(sequence, Math.max(least, this.#tokensLeft - numReserved));
+    const tokens = Math.max(least, this.#tokensLeft - numReserved);
+    const budget = sequence.isDecode ? tokens : this.#promptBudget(sequence, tokens);
     const length = Math.min(sequence.numRemaining, budget, this.#longestWithRows(sequence, rows));
     return this.#wholePrompts && length < numPromptTokensLeft(sequence) ? 0 : length;
   }
@@ -80,13 +89,15 @@ export class StepBuilder {
     const scored = sequence.group.scores?.wantedRows(start, end) ?? { from: start, to: start };
     const drawn = end === sequence.numTokens ? sequence.group.answersDrawnWith(sequence) : [];
     this.#tokensLeft -= numTokens;
+    if (!sequence.isDecode) this.#promptTokensLeft -= numTokens;
     this.#rowsLeft -= Math.max(0, scored.to - scored.from) + (drawn.length > 0 ? 1 : 0);
     const list = sequence.isDecode ? this.#decodes : this.#prefills;
     list.push({ sequence, start, numTokens, scored, drawn });
   }
 
   /** A prompt that must not be cut may take more than is left, as the step's first. */
-  #wholePromptBudget(sequence: Sequence, budget: number): number {
+  #promptBudget(sequence: Sequence, tokens: number): number {
+    const budget = Math.min(tokens, this.#promptTokensLeft);
     if (!this.#wholePrompts || this.#prefills.length > 0) return budget;
     return Math.max(budget, numPromptTokensLeft(sequence));
   }

@@ -2,6 +2,7 @@
  * Everything that turns text into tokens and back for one model folder, loaded once. It keeps no request's state: states
  * travel in and out, so every worker of a pool can take every step.
  */
+import { cutIds, type PromptCut } from "../core/cut-ids.ts";
 import type { Prompt, TextLogprobs, Tokenized } from "../protocol/engine.ts";
 import type { TokenBytes } from "../sampling/grammar/token-trie.ts";
 import type { PositionLogprobs } from "../sampling/sampling-params.ts";
@@ -120,6 +121,7 @@ export class TextModel {
    * All that a new request needs from the text side, in one go.
    *
    * @param maxTokens a text that is sure to have more is refused before the long work of encoding it
+   * @param cuts made one after the other; with any, no text is refused
    * @throws TroupeError `prompt_too_long`; `unsupported` for a conversation without a template, `invalid_request` when the
    *   template refuses it
    */
@@ -127,8 +129,11 @@ export class TextModel {
     prompt: Prompt,
     params: TextParams,
     maxTokens = Number.POSITIVE_INFINITY,
+    cuts: readonly PromptCut[] = [],
   ): Promise<PreparedPrompt> {
-    const { ids, text, endTokenIds } = await this.#encodePrompt(prompt, maxTokens);
+    const limit = cuts.length === 0 ? maxTokens : Number.POSITIVE_INFINITY;
+    const { ids: all, text, endTokenIds } = await this.#encodePrompt(prompt, limit);
+    const ids = cutIds(all, cuts);
     const output = createOutput(this.#tokenizer, ids, params);
     return { promptIds: ids, promptText: text, endTokenIds, output };
   }

@@ -15,6 +15,7 @@ import { createActorSystem } from "../../src/hosts/create-actor-system.ts";
 import { createPageMap } from "../../src/kv/page-map.ts";
 import { defineActor } from "../../src/runtime/actor-definition.ts";
 import type { LogRecord, Protocol } from "../../src/runtime/actor-types.ts";
+import { DEFAULT_BATCHING } from "../../src/scheduling/batching-options.ts";
 import { createStatusBoard } from "../../src/scheduling/status-board.ts";
 import { createStepTimes } from "../../src/scheduling/step-times.ts";
 import { nextEvent } from "../runtime/runtime-harness.ts";
@@ -31,6 +32,7 @@ const args: SchedulerArgs = {
     maxAnswerTokens: null,
     maxQueuedRequests: 8,
     policy: "continuous",
+    batching: DEFAULT_BATCHING,
     vocabSize: 32,
     eosTokenIds: [],
     wholePrompts: false,

@@ -23,7 +23,7 @@ describe("tokenizer worker", () => {
 
   it("streams answers whose state travels between workers", async () => {
     const messages = [{ role: "user", content: "What is the capital of France?" }];
-    const { output } = await pool.run("prepare", { prompt: { kind: "chat", messages }, params });
+    const { output } = await pool.run("prepare", { prompt: { kind: "chat", messages }, params, cuts: [] });
     const { ids } = await pool.run("tokenize", { kind: "text", text: "The 🙂 capital is Paris." });
     let state = output;
     let text = "";
@@ -53,7 +53,10 @@ describe("tokenizer worker", () => {
 
   it("gives a template's refusal its code", async () => {
     const prompt = { kind: "chat", messages: [], template: "{{ raise_exception('no') }}" } as const;
-    await assert.rejects(pool.run("prepare", { prompt, params }), { code: "invalid_request", message: /no/ });
+    await assert.rejects(pool.run("prepare", { prompt, params, cuts: [] }), {
+      code: "invalid_request",
+      message: /no/,
+    });
   });
 
   it("reports a folder that cannot be loaded with every task", async () => {

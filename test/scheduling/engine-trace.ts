@@ -9,6 +9,7 @@ import assert from "node:assert/strict";
 import { KvCache } from "../../src/kv/kv-cache.ts";
 import type { SamplingParams } from "../../src/sampling/sampling-params.ts";
 import { answerSeed } from "../../src/scheduling/answer-seed.ts";
+import { DEFAULT_BATCHING } from "../../src/scheduling/batching-options.ts";
 import { Scheduler, type SchedulerOptions } from "../../src/scheduling/scheduler.ts";
 import type {
   EngineRequest,
@@ -37,6 +38,7 @@ const DEFAULTS: TraceOptions = {
   maxAnswerTokens: null,
   maxQueuedRequests: 8,
   policy: "continuous",
+  batching: DEFAULT_BATCHING,
   wholePrompts: false,
   vocabSize: 1000,
   eosTokenIds: [],
@@ -50,6 +52,8 @@ export class EngineTrace {
   readonly executor: FakeExecutor;
   readonly lines: string[] = [];
   readonly outputs: StepOutput[] = [];
+  /** The scheduler's clock. */
+  nowMs = 0;
   readonly #requests = new Map<string, EngineRequest>();
   #inFlight: Plan | null = null;
 
@@ -64,14 +68,14 @@ export class EngineTrace {
   }
 
   submit(added: EngineRequest): EngineRequest {
-    this.scheduler.add(added);
+    this.scheduler.add(added, { nowMs: this.nowMs });
     this.#requests.set(added.requestId, added);
     return added;
   }
 
   /** Plans a step and leaves it in flight. */
   begin(): boolean {
-    const plan = this.scheduler.plan();
+    const plan = this.scheduler.plan(this.nowMs);
     this.#inFlight = plan;
     if (plan !== null) this.lines.push(this.#describe(plan));
     return plan !== null;
@@ -93,9 +97,18 @@ export class EngineTrace {
     return true;
   }
 
-  /** Steps until nothing can run. */
+  /** Steps until nothing can run, however late. */
   drain(maxSteps = 1000): void {
-    for (let count = 0; this.step(); count++) assert.ok(count < maxSteps, "does not come to an end");
+    for (let count = 0; this.step() || this.#waitForBatch(); count++)
+      assert.ok(count < maxSteps, "does not come to an end");
+  }
+
+  #waitForBatch(): boolean {
+    const delayMs = this.scheduler.timeToBatch(this.nowMs);
+    if (delayMs === null) return false;
+    assert.ok(delayMs > 0, "waits for a batch that is closed");
+    this.nowMs += delayMs;
+    return true;
   }
 
   /** Takes the lines since the last call. */

@@ -1,5 +1,6 @@
 /** Ranks and sampler of the reference model: runs a planned step on real page numbers, and distrusts every one. */
 import assert from "node:assert/strict";
+import type { BatchingOptions } from "../../src/scheduling/batching-options.ts";
 import type {
   ExecutionBatch,
   SamplerSequence,
@@ -17,6 +18,7 @@ export interface ExecutorLimits {
   readonly maxNumBatchedTokens: number;
   readonly maxLogitRows: number;
   readonly wholePrompts: boolean;
+  readonly batching: BatchingOptions;
 }
 
 interface KnownSequence {
@@ -38,6 +40,16 @@ export function partsOf(batch: ExecutionBatch): BatchPart[] {
     tokenIds: [...batch.tokenIds.subarray(batch.tokenStarts[index], batch.tokenStarts[index + 1])],
     pages: [...batch.blockTables.subarray(batch.blockStarts[index], batch.blockStarts[index + 1])],
   }));
+}
+
+/** Prompts keep within their own limits. */
+function assertBatching(batch: ExecutionBatch, { batching, wholePrompts }: ExecutorLimits): void {
+  const lengths = Array.from(batch.contextLens, (_, i) => batch.tokenStarts[i + 1]! - batch.tokenStarts[i]!);
+  const prompts = lengths.filter((length, i) => length > 1 || batch.contextLens[i]! < batch.promptLens[i]!);
+  assert.ok(prompts.length <= (batching.maxPrefillSeqs ?? prompts.length), `${prompts.length} prompts`);
+  const numTokens = prompts.reduce((sum, length) => sum + length, 0);
+  const isFree = batching.maxPrefillTokens === null || (wholePrompts && prompts.length === 1);
+  assert.ok(isFree || numTokens <= batching.maxPrefillTokens!, `${numTokens} tokens of prompts`);
 }
 
 /** Every prompt is computed in one piece. */
@@ -73,6 +85,7 @@ export class FakeExecutor {
     const { pageSize, maxNumBatchedTokens, maxLogitRows, maxNumSeqs } = this.#limits;
     const parts = partsOf(batch);
     assert.ok(parts.length > 0 && parts.length <= maxNumSeqs, `${parts.length} sequences`);
+    assertBatching(batch, this.#limits);
     if (this.#limits.wholePrompts) assertWholePrompts(batch);
     else assert.ok(batch.tokenIds.length <= maxNumBatchedTokens, `${batch.tokenIds.length} tokens`);
     assert.ok(batch.logitTokens.length <= maxLogitRows, `${batch.logitTokens.length} rows`);

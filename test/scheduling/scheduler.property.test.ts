@@ -6,8 +6,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
+import { STEP_PHASES } from "../../src/config/config.ts";
 import { TroupeError } from "../../src/errors/troupe-error.ts";
 import type { SamplingParams } from "../../src/sampling/sampling-params.ts";
+import { type BatchingOptions, DEFAULT_BATCHING } from "../../src/scheduling/batching-options.ts";
 import type { EngineRequest, StepOutput } from "../../src/scheduling/step-plan.ts";
 import { EngineTrace, type TraceOptions } from "./engine-trace.ts";
 import { referenceAnswer, scoreOf, stateAfter } from "./reference-model.ts";
@@ -15,6 +17,18 @@ import { ids, request } from "./requests.ts";
 
 const VOCABULARY = 50;
 const EOS = [0];
+
+const limit = (max: number) => fc.option(fc.integer({ min: 1, max }), { nil: null });
+
+const batchingArbitrary: fc.Arbitrary<BatchingOptions> = fc.record({
+  phases: fc.constantFrom(...STEP_PHASES),
+  maxPrefillSeqs: limit(4),
+  maxPrefillTokens: limit(9),
+  prefillDelayMs: fc.constantFrom(0, 0, 5),
+  prefillCostMs: fc.constantFrom(0, 150),
+  decodeCostMs: fc.constantFrom(0, 50),
+  maxPreemptions: fc.option(fc.nat(3), { nil: null }),
+});
 
 const anyOptions = fc.record({
   numPages: fc.integer({ min: 3, max: 14 }),
@@ -26,6 +40,7 @@ const anyOptions = fc.record({
   maxQueuedRequests: fc.integer({ min: 0, max: 12 }),
   prefixCache: fc.boolean(),
   policy: fc.constantFrom("continuous" as const, "static" as const),
+  batching: fc.oneof(fc.constant(DEFAULT_BATCHING), batchingArbitrary),
   wholePrompts: fc.constantFrom(false, false, true),
   vocabSize: fc.constant(VOCABULARY),
   eosTokenIds: fc.constant(EOS),
@@ -90,6 +105,7 @@ class Life {
 
   play(command: Command): void {
     const { scheduler } = this.engine;
+    this.engine.nowMs++;
     if (command.kind === "add") this.#add(command.prompt, command.params);
     else if (command.kind === "begin") this.#isInFlight ||= this.engine.begin();
     else if (command.kind === "end") this.settle();
@@ -217,6 +233,7 @@ test("the oldest request moves on in every step, and requests start in the order
   const property = fc.property(optionsArbitrary, lengths, (options, requests) => {
     const engine = new EngineTrace({
       ...options,
+      batching: { ...options.batching!, phases: "mixed", prefillDelayMs: 0 },
       maxModelLen: 40,
       maxQueuedRequests: 99,
       vocabSize: 2 ** 30,

@@ -9,7 +9,7 @@ import { request } from "./requests.ts";
 
 function sequences(count: number): Sequence[] {
   const kv = new KvCache({ numPages: 1, pageSize: 1, prefixCache: false });
-  const group = new RequestGroup(request("a", [1]));
+  const group = new RequestGroup(request("a", [1]), 0);
   return Array.from(
     { length: count },
     (_, index) => new Sequence({ number: index, group, index, kv: kv.open(index) }),
