@@ -16,7 +16,7 @@ import type {
 import type { SystemInspection } from "../src/runtime/actor-events.ts";
 import type { ActorSystem } from "../src/runtime/actor-system.ts";
 import { readStatus } from "../src/scheduling/status-board.ts";
-import { readStepTimes } from "../src/scheduling/step-times.ts";
+import { readStepTimes, readStepTotals } from "../src/scheduling/step-times.ts";
 import { CAST, ENGINE } from "./cast.ts";
 import { isAnswererGone } from "./gone.ts";
 import { EDGE, type EngineMemory, isCastActor, KV_STORE, TOKENIZER_POOL } from "./messages.ts";
@@ -106,7 +106,11 @@ export class CastEngine implements Engine {
 
   snapshot(): EngineSnapshot {
     const { stepTimes, pageMap } = this.#memory;
-    return { pages: readPageMap(pageMap), steps: readStepTimes(stepTimes) };
+    return {
+      pages: readPageMap(pageMap),
+      steps: readStepTimes(stepTimes),
+      totals: readStepTotals(stepTimes),
+    };
   }
 
   stop(options: { readonly drainMs?: number } = {}): Promise<void> {

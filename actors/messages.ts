@@ -23,7 +23,7 @@ import type {
   StepOutput,
   StepResult,
 } from "../src/scheduling/step-plan.ts";
-import type { StepParts } from "../src/scheduling/step-times.ts";
+import type { ExecuteWork, StepParts } from "../src/scheduling/step-times.ts";
 import type { TextParams } from "../src/text/output-stream.ts";
 import type { AdvanceItem, AdvanceResult, PreparedPrompt, TextModelInfo } from "../src/text/text-model.ts";
 
@@ -69,11 +69,14 @@ export type ModelAgentProtocol = {
   execute: { message: { epoch: number; batch: ExecutionBatch } };
 };
 
+/** What a step came to on rank 0. */
+export type ModelWork = ExecuteWork & Pick<StepParts, "executeMs">;
+
 /** Draws tokens from logits. */
 export type SamplerProtocol = {
   plan: { message: { epoch: number; batch: SamplingBatch } };
   /** The logits of a step lie in shared memory, those of every rank. */
-  logits: { message: { epoch: number; step: number; executeMs: number } };
+  logits: { message: { epoch: number; step: number; work: ModelWork } };
 };
 
 /** Owns the client's side of every request. */

@@ -52,11 +52,12 @@ export default defineActor<ModelAgentProtocol, ModelAgentArgs, ModelAgentState>(
   handlers: {
     execute(state, { epoch, batch }, ctx) {
       const startMs = performance.now();
-      state.runner.execute(batch);
+      const work = state.runner.execute(batch);
       const executeMs = performance.now() - startMs;
       state.numSteps++;
       state.busyMs += executeMs;
-      if (state.rank === 0) ctx.tell(SAMPLER, "logits", { epoch, step: batch.step, executeMs });
+      if (state.rank === 0)
+        ctx.tell(SAMPLER, "logits", { epoch, step: batch.step, work: { ...work, executeMs } });
     },
   },
   onStop({ rank, runner, numSteps, busyMs }, _reason, ctx) {

@@ -16,6 +16,7 @@ import type {
 import { PrefixRouter } from "../src/requests/prefix-router.ts";
 import { promptPieces } from "../src/requests/prompt-pieces.ts";
 import type { SystemInspection } from "../src/runtime/actor-events.ts";
+import { addStepTotals } from "../src/scheduling/step-times.ts";
 
 /** In which order one state of many engines speaks for all: an engine that is ready makes the whole ready. */
 const STATES = ["draining", "ready", "recovering", "starting", "stopped", "failed"] as const;
@@ -116,6 +117,7 @@ export class Replicas implements Engine {
     return {
       pages: Uint8Array.from(all.flatMap(({ pages }) => [...pages])),
       steps: all.flatMap(({ steps }, engine) => steps.map((step) => ({ ...step, engine }))),
+      totals: addStepTotals(all.map(({ totals }) => totals)),
     };
   }
 

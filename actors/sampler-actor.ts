@@ -6,7 +6,7 @@ import { type ActorContext, defineActor } from "../src/runtime/actor-definition.
 import { Sampler, type SamplerOptions } from "../src/sampling/sampler.ts";
 import type { SamplingBatch } from "../src/scheduling/step-plan.ts";
 import { askUntilUp } from "./ask-until-up.ts";
-import { KV_STORE, type SamplerProtocol, SCHEDULER, TOKENIZER_POOL } from "./messages.ts";
+import { KV_STORE, type ModelWork, type SamplerProtocol, SCHEDULER, TOKENIZER_POOL } from "./messages.ts";
 
 /** What the sampler is started with. */
 export interface SamplerArgs {
@@ -20,9 +20,9 @@ interface SamplerState {
   epoch: number;
   sampler: Sampler;
   plan: SamplingBatch | null;
-  /** The step whose logits are in memory, and how long they took. */
+  /** The step whose logits are in memory, and what they took. */
   computedStep: number;
-  executeMs: number;
+  work: ModelWork | null;
 }
 
 type Context = ActorContext<SamplerProtocol, SamplerState>;
@@ -41,7 +41,7 @@ export default defineActor<SamplerProtocol, SamplerArgs, SamplerState>({
       sampler: new Sampler(options),
       plan: null,
       computedStep: 0,
-      executeMs: 0,
+      work: null,
     };
   },
   handlers: {
@@ -51,11 +51,11 @@ export default defineActor<SamplerProtocol, SamplerArgs, SamplerState>({
       state.plan = batch;
       sampleWhenComplete(state, ctx);
     },
-    logits(state, { epoch, step, executeMs }, ctx) {
+    logits(state, { epoch, step, work }, ctx) {
       enterEpoch(state, epoch);
       if (epoch < state.epoch) return;
       state.computedStep = step;
-      state.executeMs = executeMs;
+      state.work = work;
       sampleWhenComplete(state, ctx);
     },
   },
@@ -71,11 +71,11 @@ function enterEpoch(state: SamplerState, epoch: number): void {
 }
 
 function sampleWhenComplete(state: SamplerState, ctx: Context): void {
-  const { plan, epoch, executeMs } = state;
-  if (plan === null || plan.step !== state.computedStep) return;
+  const { plan, epoch, work } = state;
+  if (plan === null || work === null || plan.step !== state.computedStep) return;
   state.plan = null;
   const startMs = performance.now();
   const result = state.sampler.run(plan, state.logits);
-  const parts = { executeMs, sampleMs: performance.now() - startMs };
+  const parts = { ...work, sampleMs: performance.now() - startMs };
   ctx.tell(SCHEDULER, "sampled", { epoch, result, parts });
 }

@@ -32,6 +32,7 @@ interface SchedulerState {
   wake: Timer | null;
   /** Of the step in flight, or the last one. */
   stepStartMs: number;
+  planMs: number;
   numStepTokens: number;
 }
 
@@ -51,6 +52,7 @@ export default defineActor<SchedulerProtocol, SchedulerArgs, SchedulerState>({
       watchdog: null,
       wake: null,
       stepStartMs: 0,
+      planMs: 0,
       numStepTokens: 0,
     };
   },
@@ -76,10 +78,14 @@ export default defineActor<SchedulerProtocol, SchedulerArgs, SchedulerState>({
       if (epoch !== ctx.incarnation) return;
       state.watchdog?.cancel();
       state.watchdog = null;
+      const commitStartMs = ctx.clock.now();
       const output = state.scheduler.commit(result);
       const stepMs = ctx.clock.now() - state.stepStartMs;
       ctx.tell(EDGE, "stepDone", { epoch, output, stepMs });
-      state.stepTimes.write({ ...parts, totalMs: stepMs, numTokens: state.numStepTokens });
+      const { stepStartMs, planMs, numStepTokens: numTokens } = state;
+      const endMs = ctx.clock.now();
+      const [totalMs, commitMs] = [endMs - stepStartMs, endMs - commitStartMs];
+      state.stepTimes.write({ ...parts, totalMs, planMs, commitMs, numTokens });
       startStep(state, ctx);
     },
   },
@@ -99,6 +105,7 @@ function startStep(state: SchedulerState, ctx: Context): void {
       for (let rank = 0; rank < state.numRanks; rank++)
         ctx.tell(modelAgent(rank), "execute", { epoch, batch: plan.execution });
       ctx.tell(SAMPLER, "plan", { epoch, batch: plan.sampling });
+      state.planMs = ctx.clock.now() - startMs;
     }
   }
   state.status.write(state.scheduler.status());

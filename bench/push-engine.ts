@@ -16,6 +16,7 @@ import type {
   Tokenized,
 } from "../src/protocol/engine.ts";
 import type { SystemInspection } from "../src/runtime/actor-events.ts";
+import { createStepTimes, readStepTotals } from "../src/scheduling/step-times.ts";
 
 const INFO: ModelInfo = {
   names: ["push"],
@@ -148,7 +149,7 @@ export class PushEngine implements Engine {
   }
 
   snapshot(): EngineSnapshot {
-    return { pages: new Uint8Array(1), steps: [] };
+    return { pages: new Uint8Array(1), steps: [], totals: readStepTotals(createStepTimes()) };
   }
 
   stop(): Promise<void> {

@@ -7,6 +7,7 @@ import type { Device } from "../config/device.ts";
 import { invariant } from "../errors/troupe-error.ts";
 import type { CompiledModel } from "../model/compiled-model.ts";
 import { loadSession, type Session, type Tensor } from "./onnx-runtime.ts";
+import type { RunMeter } from "./run-meter.ts";
 
 /** What flows between attention layers, each [tokens, ...]. */
 export interface LayerInputs {
@@ -25,6 +26,8 @@ export interface ChainOptions {
   readonly numThreads: number;
   /** Where they compute. Default: the CPU. */
   readonly device?: Device;
+  /** Counts their runs. */
+  readonly meter?: RunMeter;
 }
 
 /** Segments of a model in the order they run. */
@@ -64,11 +67,11 @@ export class DenseChain implements Chain {
 }
 
 /** @throws TroupeError `invalid_model` when a segment does not load; what was loaded before is freed. */
-export function loadSegments({ compiledDir, model, numThreads, device }: ChainOptions): Session[] {
+export function loadSegments({ compiledDir, model, numThreads, device, meter }: ChainOptions): Session[] {
   const loaded: Session[] = [];
   try {
     for (const file of model.segments) {
-      const options = { name: file, threads: numThreads, keepArena: false, ...(device && { device }) };
+      const options = { name: file, threads: numThreads, keepArena: false, meter, ...(device && { device }) };
       loaded.push(loadSession(join(compiledDir, file), options));
     }
     return loaded;

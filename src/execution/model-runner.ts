@@ -11,6 +11,7 @@ import { copyKvPage, type KvMemory, type KvPool, kvPools, writeKvRows } from "..
 import type { LogitsMemory } from "../kv/logits-memory.ts";
 import type { AttentionSpec } from "../model/compiled-model.ts";
 import type { ExecutionBatch } from "../scheduling/step-plan.ts";
+import type { ExecuteWork } from "../scheduling/step-times.ts";
 import { AllReduce, type AllReduceMemory } from "./all-reduce.ts";
 import { type Chain, type ChainOptions, DenseChain, type LayerInputs } from "./dense-chain.ts";
 import { FloatScratch } from "./float-scratch.ts";
@@ -19,6 +20,7 @@ import { pageCopies } from "./page-copies.ts";
 import { PagedAttention, type PreparedAttention } from "./paged-attention.ts";
 import { RankChain } from "./rank-chain.ts";
 import { RopeFeeds } from "./rope-feeds.ts";
+import { RunMeter } from "./run-meter.ts";
 import { checkRunnerSizes } from "./runner-sizes.ts";
 import { allRows, logitRows, type StepRows, slotsOf } from "./step-rows.ts";
 import { warmUpBatches } from "./warm-up.ts";
@@ -46,10 +48,11 @@ export interface ModelRunner {
    * One rank of several computes it together with the others, which must be given the same batch, and returns when all
    * have written their part of the logits. Whatever it throws, the others throw too.
    *
+   * @returns what it came to, for the step's figures
    * @throws TroupeError `not_ready` when `shouldStop` said so (pages of the step's own tokens are then undefined),
    * `engine_failed` when a session or another rank fails, `deadline_exceeded` when another rank hangs.
    */
-  execute(batch: ExecutionBatch): void;
+  execute(batch: ExecutionBatch): ExecuteWork;
   /** Runs the smallest and the largest step on zeros, so that the first request finds memory in place. Writes no page. */
   warmUp(): void;
   /** Time that went into waiting for other ranks, since the runner was made. */
@@ -86,6 +89,7 @@ class Runner implements ModelRunner {
   readonly #pools: readonly KvPool[];
   readonly #logits: Float32Array;
   readonly #scratch = new FloatScratch();
+  readonly #meter = new RunMeter();
 
   constructor(options: ModelRunnerOptions) {
     const { model, kv, logits, numThreads } = options;
@@ -95,27 +99,33 @@ class Runner implements ModelRunner {
     this.#ropes = new RopeFeeds(model, options.maxModelLen ?? model.maxPositions);
     const { kvDtype } = kv.layout;
     const shape = { ...kv.layout, numHeads: model.numHeads };
+    const meter = this.#meter;
+    const of = { shape, kvDtype, threads: numThreads, meter };
     const kinds = new Map<string, PagedAttention>();
     this.#layerAttention = model.attention.map((spec: AttentionSpec) => {
       const key = JSON.stringify(spec);
-      const attention = kinds.get(key) ?? new PagedAttention({ shape, spec, kvDtype, threads: numThreads });
+      const attention = kinds.get(key) ?? new PagedAttention({ ...of, spec });
       kinds.set(key, attention);
       return attention;
     });
     this.#attentions = [...kinds.values()];
     this.#allReduce = allReduceOf(options);
     this.#dense =
-      this.#allReduce === null ? new DenseChain(options) : new RankChain(options, this.#allReduce);
+      this.#allReduce === null
+        ? new DenseChain({ ...options, meter })
+        : new RankChain({ ...options, meter }, this.#allReduce);
   }
 
   get waitMs(): number {
     return this.#allReduce?.waitMs ?? 0;
   }
 
-  execute(batch: ExecutionBatch): void {
+  execute(batch: ExecutionBatch): ExecuteWork {
+    const startWaitMs = this.waitMs;
     this.#allReduce?.join();
     try {
       this.#execute(batch);
+      return { ...this.#meter.take(), waitMs: this.waitMs - startWaitMs };
     } catch (error) {
       const isStop = error instanceof TroupeError && error.code === "not_ready";
       this.#allReduce?.poison(isStop ? "stopped" : "failed");
@@ -141,6 +151,7 @@ class Runner implements ModelRunner {
     for (const batch of warmUpBatches(this.#options)) {
       this.#run(batch, allRows(batch, prefixAttention), new Int32Array(0));
     }
+    this.#meter.take();
   }
 
   release(): void {

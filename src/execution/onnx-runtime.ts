@@ -9,6 +9,7 @@ import { binding, initOrt } from "onnxruntime-node/dist/binding.js";
 import type { Device } from "../config/device.ts";
 import { TroupeError } from "../errors/troupe-error.ts";
 import { executionProvider } from "./device-provider.ts";
+import type { RunMeter } from "./run-meter.ts";
 
 interface TensorArrays {
   readonly float32: Float32Array;
@@ -60,6 +61,8 @@ export interface SessionOptions {
   readonly externalDataDir?: string;
   /** Where it computes. Default: the CPU. */
   readonly device?: Device;
+  /** Counts its runs. */
+  readonly meter?: RunMeter | undefined;
 }
 
 /** A loaded model. */
@@ -98,7 +101,7 @@ export function loadSession(model: string | Uint8Array<ArrayBuffer>, options: Se
   } catch (cause) {
     throw failure("invalid_model", `could not be loaded by ONNX Runtime`, options.name, cause);
   }
-  return new NativeSession(options.name, native);
+  return new NativeSession(options, native);
 }
 
 type NativeBinding = InstanceType<typeof binding.InferenceSession>;
@@ -132,12 +135,14 @@ class NativeSession implements Session {
   readonly inputNames: readonly string[];
   readonly outputNames: readonly string[];
   readonly #native: NativeBinding;
+  readonly #meter: RunMeter | undefined;
   readonly #fetches = new WeakMap<readonly string[], Record<string, null>>();
   #released = false;
 
-  constructor(name: string, native: NativeBinding) {
+  constructor({ name, meter }: SessionOptions, native: NativeBinding) {
     this.name = name;
     this.#native = native;
+    this.#meter = meter;
     this.inputNames = native.inputMetadata.map((input) => input.name);
     this.outputNames = native.outputMetadata.map((output) => output.name);
   }
@@ -145,8 +150,11 @@ class NativeSession implements Session {
   run(feeds: Readonly<Record<string, Tensor>>, fetches: readonly string[]): Readonly<Record<string, Tensor>> {
     try {
       // The binding reads plain objects as well as ort.Tensor, and its results have the same fields.
+      const startMs = performance.now();
       const results = this.#native.run(feeds as unknown as NativeFeeds, this.#fetchesOf(fetches), {});
-      return results as unknown as Record<string, Tensor>;
+      const outputs = results as unknown as Record<string, Tensor>;
+      this.#meter?.countRun(performance.now() - startMs, outputs);
+      return outputs;
     } catch (cause) {
       throw failure("engine_failed", "failed while running", this.name, cause);
     }

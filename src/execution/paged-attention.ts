@@ -3,6 +3,7 @@
  * its kind with them.
  */
 import type { KvDtype } from "../kv/forms/kv-form.ts";
+import { KV_FORMS } from "../kv/forms/kv-forms.ts";
 import type { KvPool } from "../kv/kv-memory.ts";
 import type { AttentionSpec } from "../model/compiled-model.ts";
 import { type AttentionShape, buildAttentionGraph } from "./attention-graph.ts";
@@ -11,6 +12,7 @@ import { type AttentionRun, narrowThreads, planAttention, type QueryPiece } from
 import { FloatScratch } from "./float-scratch.ts";
 import { loadSession, type Session, type Tensor, tensor } from "./onnx-runtime.ts";
 import { pageFeeds } from "./page-inputs.ts";
+import type { RunMeter } from "./run-meter.ts";
 
 /** What a kind of attention is made from. */
 export interface PagedAttentionOptions {
@@ -18,6 +20,8 @@ export interface PagedAttentionOptions {
   readonly spec: AttentionSpec;
   readonly kvDtype: KvDtype;
   readonly threads: number;
+  /** Counts runs and what they gather. */
+  readonly meter?: RunMeter;
 }
 
 /** The runs of one step with all that does not change from layer to layer. */
@@ -34,6 +38,7 @@ interface PreparedRun {
   readonly table: Tensor;
   readonly mask: Tensor;
   readonly scoreDims: Tensor;
+  readonly gatheredBytes: number;
 }
 
 const FETCHES = ["att"] as const;
@@ -48,11 +53,11 @@ export class PagedAttention {
 
   constructor(options: PagedAttentionOptions) {
     this.#options = options;
-    const { shape, spec, kvDtype, threads } = options;
+    const { shape, spec, kvDtype, threads, meter } = options;
     const graph = buildAttentionGraph(shape, spec, kvDtype);
     // Optimisation would fold the halving that keeps products off the one-row path (see attention-graph.ts) into them.
     const load = (name: string, numThreads: number) =>
-      loadSession(graph, { name, threads: numThreads, keepArena: true, optimization: "disabled" });
+      loadSession(graph, { name, threads: numThreads, keepArena: true, optimization: "disabled", meter });
     this.#wide = load("attention", threads);
     const narrow = narrowThreads(shape, threads);
     this.#narrow = narrow === threads ? this.#wide : load("narrow attention", narrow);
@@ -74,15 +79,16 @@ export class PagedAttention {
    * @returns att of the same shape, valid until the next call
    */
   run(prepared: PreparedAttention, q: Float32Array, pool: KvPool): Float32Array {
-    const { shape, kvDtype } = this.#options;
+    const { shape, kvDtype, meter } = this.#options;
     const width = shape.numHeads * shape.headDim;
     const keys = pageFeeds(shape, kvDtype, "keys", pool.keys);
     const values = pageFeeds(shape, kvDtype, "values", pool.values);
     this.#att.reset();
     const att = prepared.runs.length === 1 ? undefined : this.#att.take(prepared.numQueries * width);
-    for (const { session, firstQuery, numQueries, queryDims, table, mask, scoreDims } of prepared.runs) {
+    for (const { session, firstQuery, numQueries, queryDims, gatheredBytes, ...fed } of prepared.runs) {
       const rows = q.subarray(firstQuery * width, (firstQuery + numQueries) * width);
-      const feeds = { q: tensor("float32", rows, queryDims), ...keys, ...values, table, mask, scoreDims };
+      const feeds = { q: tensor("float32", rows, queryDims), ...keys, ...values, ...fed };
+      meter?.countGathered(gatheredBytes);
       const result = session.run(feeds, FETCHES).att!.data as Float32Array;
       if (att === undefined) return result;
       att.set(result, firstQuery * width);
@@ -97,11 +103,12 @@ export class PagedAttention {
   }
 
   #prepareRun(run: AttentionRun): PreparedRun {
-    const { shape, spec } = this.#options;
+    const { shape, spec, kvDtype } = this.#options;
     const { numBatches, queriesPerBatch, numKeys, numTables, pagesPerTable } = run;
     const group = shape.numHeads / shape.numKvHeads;
     const mask = this.#masks.take(run.positions.length * numKeys);
     fillMask(mask, run, { window: spec.window, distances: spec.alibiSlopes !== null });
+    const rowBytes = KV_FORMS[kvDtype].rowBytes(shape.headDim);
     const scoreDims = [shape.numKvHeads, numBatches, queriesPerBatch, group, numKeys];
     return {
       session: run.wide ? this.#wide : this.#narrow,
@@ -111,6 +118,7 @@ export class PagedAttention {
       table: tensor("int32", run.table, [numTables, pagesPerTable]),
       mask: tensor("float32", mask, [numBatches, queriesPerBatch, 1, numKeys]),
       scoreDims: tensor("int64", BigInt64Array.from(scoreDims, BigInt), [5]),
+      gatheredBytes: 2 * shape.numKvHeads * numTables * numKeys * rowBytes,
     };
   }
 }

@@ -7,7 +7,7 @@ import type { PromptCut } from "../core/cut-ids.ts";
 import type { SystemInspection } from "../runtime/actor-events.ts";
 import type { PositionLogprobs, SamplingParams } from "../sampling/sampling-params.ts";
 import type { FinishReason } from "../scheduling/step-plan.ts";
-import type { StepTime } from "../scheduling/step-times.ts";
+import type { StepFigures, StepTime } from "../scheduling/step-times.ts";
 
 /** A turn of a conversation, as the model's chat template wants it. */
 export interface ChatMessage {
@@ -158,6 +158,8 @@ export interface EngineSnapshot {
   readonly pages: Uint8Array;
   /** The last steps, oldest first. */
   readonly steps: readonly StepTime[];
+  /** Sums over all steps since the start. */
+  readonly totals: StepFigures;
 }
 
 /** The result of {@link Engine.tokenize}. */

@@ -4,6 +4,7 @@
  */
 import type { Engine, EngineCounters, EngineStatus } from "../protocol/engine.ts";
 import type { ActorInspection } from "../runtime/actor-events.ts";
+import { type StepFigures, stepParts } from "../scheduling/step-times.ts";
 import type { MetricRegistry } from "./metric-registry.ts";
 
 const ENGINE_STATES = ["starting", "ready", "recovering", "draining", "failed", "stopped"] as const;
@@ -28,6 +29,13 @@ const TOTALS: readonly (readonly [string, string, keyof EngineCounters])[] = [
   ["troupe:engine_restarts_total", "Restarts of the engine's actors.", "restarts"],
 ];
 
+const STEP_TOTALS: readonly (readonly [string, string, keyof StepFigures])[] = [
+  ["troupe:session_runs_total", "Runs of ONNX Runtime sessions on rank 0.", "numRuns"],
+  ["troupe:session_outputs_total", "Tensors that runs gave back, each allocated anew.", "numOutputs"],
+  ["troupe:session_output_bytes_total", "Bytes of those tensors.", "outputBytes"],
+  ["troupe:kv_gathered_bytes_total", "Bytes of keys and values that attention gathered.", "gatheredBytes"],
+];
+
 /** Adds everything that {@link Engine.status} and {@link Engine.inspect} tell. */
 export function addEngineMetrics(registry: MetricRegistry, engine: Engine): void {
   for (const [name, help, read] of GAUGES)
@@ -39,7 +47,19 @@ export function addEngineMetrics(registry: MetricRegistry, engine: Engine): void
     const { state } = engine.status();
     for (const each of ENGINE_STATES) report(each === state ? 1 : 0, { state: each });
   });
+  addStepMetrics(registry, engine);
   addActorMetrics(registry, engine);
+}
+
+/** Where the time of steps goes, and how much is moved meanwhile: rates of these, over the rate of steps. */
+function addStepMetrics(registry: MetricRegistry, engine: Engine): void {
+  const time = { name: "troupe:step_seconds_total", help: "Time of steps, by part.", labelNames: ["part"] };
+  registry.total(time, (report) => {
+    const { totals } = engine.snapshot();
+    for (const [part, ms] of stepParts(totals)) report(ms / 1000, { part });
+  });
+  for (const [name, help, key] of STEP_TOTALS)
+    registry.total({ name, help }, (report) => report(engine.snapshot().totals[key]));
 }
 
 /** vLLM's description of its cache; it is the one metric without a model's name. */

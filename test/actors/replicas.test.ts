@@ -73,7 +73,8 @@ test("figures of all engines are added up, and actors say whose they are", () =>
     replicas.inspect().actors.map(({ name }) => name),
     ["engine-0/edge", "engine-1/edge"],
   );
-  assert.equal(replicas.snapshot().pages.length, 200);
+  const { pages, totals } = replicas.snapshot();
+  assert.deepEqual([pages.length, totals.totalMs], [200, 4000]);
 });
 
 test("leaving a stream cancels it where it runs", async () => {

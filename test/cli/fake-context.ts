@@ -5,6 +5,7 @@ import type { CompileRequest, Services } from "../../src/cli/services.ts";
 import type { TroupeConfig } from "../../src/config/config.ts";
 import { TroupeError } from "../../src/errors/troupe-error.ts";
 import type { Engine, GenerateRequest, GenerationEvent, ModelInfo } from "../../src/protocol/engine.ts";
+import { stepFigures } from "../scheduling/step-figures.ts";
 
 export const INFO: ModelInfo = {
   names: ["fake"],
@@ -180,7 +181,7 @@ function fakeEngine(
     inspect: () => {
       throw new TroupeError("unsupported", "The fake engine has no actors.");
     },
-    snapshot: () => ({ pages: new Uint8Array(0), steps: [] }),
+    snapshot: () => ({ pages: new Uint8Array(0), steps: [], totals: stepFigures() }),
     stop: async ({ drainMs } = {}) => void events.push(`stop ${drainMs}`),
   };
 }

@@ -1,16 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { StageTeller } from "../../src/protocol/stage-frame.ts";
+import { stepTime } from "../scheduling/step-figures.ts";
 import { FakeEngine } from "../serving/fake-engine.ts";
 
-const step = (engine: number, number: number) => ({
-  engine,
-  step: number,
-  totalMs: 3.00004,
-  executeMs: 2,
-  sampleMs: 0.5,
-  numTokens: 4,
-});
+const step = (engine: number, number: number) =>
+  stepTime({ engine, step: number, totalMs: 3.00004, executeMs: 2, sampleMs: 0.5, numTokens: 4 });
 
 test("the first frame has every page, the next the pages that changed, as runs", () => {
   const engine = new FakeEngine();

@@ -18,6 +18,7 @@ import type {
   Tokenized,
 } from "../../src/protocol/engine.ts";
 import type { SystemInspection } from "../../src/runtime/actor-events.ts";
+import { stepFigures } from "../scheduling/step-figures.ts";
 
 /** What the fake answers. */
 export interface Script {
@@ -81,6 +82,12 @@ export class FakeEngine implements Engine {
   /** What `snapshot` shows. */
   pages = new Uint8Array(100);
   steps: EngineSnapshot["steps"] = [];
+  totals: EngineSnapshot["totals"] = stepFigures({
+    totalMs: 2000,
+    executeMs: 1500,
+    runMs: 1250,
+    numRuns: 1518,
+  });
   readonly #events = new EventEmitter();
   #held: Promise<void> | null = null;
   #release: (() => void) | null = null;
@@ -161,7 +168,7 @@ export class FakeEngine implements Engine {
   }
 
   snapshot(): EngineSnapshot {
-    return { pages: this.pages.slice(), steps: this.steps };
+    return { pages: this.pages.slice(), steps: this.steps, totals: this.totals };
   }
 
   stop(): Promise<void> {

@@ -107,6 +107,10 @@ test("actors, queue time and the time between tokens are shown", async (t) => {
   await (await post("/v1/completions", { prompt: "x" })).text();
   const text = await (await fetch(`${url}/metrics`)).text();
   for (const line of [
+    'troupe:step_seconds_total{part="run",model_name="understudy"} 1.25',
+    'troupe:step_seconds_total{part="model",model_name="understudy"} 0.25',
+    'troupe:step_seconds_total{part="messages",model_name="understudy"} 0.5',
+    'troupe:session_runs_total{model_name="understudy"} 1518',
     'troupe:actor_up{actor="edge",model_name="understudy"} 1',
     'troupe:actor_mailbox_messages{actor="edge",model_name="understudy"} 3',
     'troupe:actor_mailbox_bytes{actor="edge",model_name="understudy"} 300',

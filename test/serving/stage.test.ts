@@ -4,6 +4,7 @@ import type { Timer } from "../../src/core/clock.ts";
 import { ManualClock } from "../../src/core/manual-clock.ts";
 import type { StageFrame } from "../../src/protocol/stage-frame.ts";
 import { MAX_STAGE_VIEWERS, STAGE_INTERVAL_MS } from "../../src/serving/routes/stage.ts";
+import { stepTime } from "../scheduling/step-figures.ts";
 import { FakeEngine } from "./fake-engine.ts";
 import { startServer } from "./test-server.ts";
 
@@ -58,7 +59,7 @@ test("a viewer gets everything first, then what is new, and nothing while nothin
   assert.equal(engine.numLooks, 2);
   engine.pages.fill(2, 10, 13);
   engine.pages[13] = 3;
-  engine.steps = [{ engine: 0, step: 1, totalMs: 4, executeMs: 2.5, sampleMs: 1, numTokens: 8 }];
+  engine.steps = [stepTime({ step: 1, totalMs: 4, executeMs: 2.5, sampleMs: 1, numTokens: 8 })];
   clock.advance(STAGE_INTERVAL_MS);
   const second = frameOf(await viewer.next());
   assert.deepEqual(second.pages, [
