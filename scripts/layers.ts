@@ -62,7 +62,7 @@ export function layerProblem(found: Import, isActorModule: (path: string) => boo
   if (from === undefined) return undefined;
   const target = posix.join(posix.dirname(found.file), found.specifier);
   const to = unitOf(target);
-  const toPath = to?.path ?? target;
+  const toPath = to?.path ?? target.split("/", 1)[0]!;
   if (toPath === from.path) {
     return from.path === "actors" && !found.isTypeOnly && isActorModule(target)
       ? `imports values of another actor (${target}); send it messages, and import its message types with "import type"`

@@ -36,6 +36,7 @@ test("imports that go down, types side by side, Node's modules and one adapter a
     "actors/b.ts": "export default {};\n",
     "actors/cast.ts": "export const c = 1;\n",
     "examples/x.ts": 'import ws from "ws";\nimport { y } from "../src/index.ts";\n',
+    "bench/y.ts": 'import { t } from "../test/kv/pages.test.ts";\n',
     "test/kv/pages.test.ts":
       'import { z } from "../../src/kv/pages.ts";\nthrow new Error("fine in tests");\n',
   });
