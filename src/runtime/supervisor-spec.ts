@@ -107,7 +107,8 @@ export interface RestartBackoff {
 }
 
 /**
- * A supervisor. Children start in order, each after its predecessor's init, and stop in reverse order.
+ * A supervisor. Children start in order, each after its predecessor's init (unless `start` says otherwise), and stop in
+ * reverse order.
  *
  * @example
  * ```ts
@@ -130,6 +131,12 @@ export interface SupervisorSpec {
   readonly intensity?: RestartIntensity;
   readonly backoff?: RestartBackoff;
   readonly children: readonly ChildSpec[];
+  /**
+   * `in-order` (default): each child after its predecessor's init. `together`: all at once, also in a restart of the
+   * group, for children whose inits take long. Their names are known before any init runs, so one that needs another
+   * asks it, and is answered when that one's init is done.
+   */
+  readonly start?: "in-order" | "together";
   /** What its own supervisor does when this one gave up. Default `permanent`. */
   readonly restart?: RestartKind;
 }

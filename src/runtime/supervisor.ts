@@ -88,7 +88,7 @@ export class Supervisor implements Supervised {
     });
   }
 
-  /** Starts all children in order; when one fails, the started ones are stopped again. */
+  /** Starts all children; when one fails, the others are stopped again. */
   start(): Promise<void> {
     this.#stopping = null;
     this.#state = "starting";
@@ -177,14 +177,29 @@ export class Supervisor implements Supervised {
   }
 
   async #startChildren(children: readonly Supervised[]): Promise<void> {
-    for (const child of children) {
-      if (this.#stopping !== null) throw this.#stoppedError();
-      if (this.#removing.has(child)) continue;
-      try {
-        await child.start();
-      } catch (error) {
-        if (!this.#removing.has(child)) throw error;
-      }
+    if (this.#spec.start === "together") await this.#startTogether(children);
+    else for (const child of children) await this.#startChild(child);
+  }
+
+  /** Throws the first failure, once nothing of the others is under way any more. */
+  async #startTogether(children: readonly Supervised[]): Promise<void> {
+    const starts = children.map((child) => this.#startChild(child));
+    try {
+      await Promise.all(starts);
+    } catch (error) {
+      await this.#stopChildren(children, { kind: "stopped" }).catch(() => undefined);
+      await Promise.allSettled(starts);
+      throw error;
+    }
+  }
+
+  async #startChild(child: Supervised): Promise<void> {
+    if (this.#stopping !== null) throw this.#stoppedError();
+    if (this.#removing.has(child)) return;
+    try {
+      await child.start();
+    } catch (error) {
+      if (!this.#removing.has(child)) throw error;
     }
   }
 
