@@ -40,7 +40,8 @@ export class Replicas implements Engine {
   }
 
   get info(): ModelInfo {
-    return this.#engines[0]!.info;
+    const { info } = this.#engines[0]!;
+    return { ...info, maxNumSeqs: info.maxNumSeqs * this.#engines.length };
   }
 
   async *generate(

@@ -1,6 +1,7 @@
 /** Makes everything the cast needs from a configuration, and starts it. */
 import { basename, resolve } from "node:path";
 import type { EngineConfig, TroupeConfig } from "../src/config/config.ts";
+import { CPU, type DeviceKind, parseDevice } from "../src/config/device.ts";
 import { TroupeError } from "../src/errors/troupe-error.ts";
 import { createActorSystem } from "../src/hosts/create-actor-system.ts";
 import { defaultCacheDir } from "../src/model/cache-dir.ts";
@@ -214,6 +215,8 @@ async function describe(
     precision: model.precision,
     kvDtype: config.engine.kvDtype,
     maxModelLen,
+    maxNumSeqs: config.engine.maxNumSeqs,
+    deviceKind: deviceKindOf(config.engine.devices),
     vocabSize: model.vocabSize,
     hasTokenizer: text !== null,
     hasChatTemplate: text?.hasChatTemplate ?? false,
@@ -223,4 +226,9 @@ async function describe(
     defaultParams: folder.defaultParams,
     createdAt: Math.floor(Date.now() / 1000),
   };
+}
+
+/** All ranks of an engine run on devices of one kind in practice; the first stands for them. */
+function deviceKindOf([first]: readonly string[]): DeviceKind {
+  return (first === undefined ? null : parseDevice(first))?.kind ?? CPU.kind;
 }

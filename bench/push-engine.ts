@@ -24,6 +24,8 @@ const INFO: ModelInfo = {
   precision: "fp32",
   kvDtype: "f32",
   maxModelLen: 1 << 20,
+  maxNumSeqs: 32,
+  deviceKind: "cpu",
   vocabSize: 32_000,
   hasTokenizer: true,
   hasChatTemplate: true,

@@ -186,6 +186,10 @@ export interface ServerConfig {
   /** Memory for stored responses; the oldest make room. */
   readonly maxStoredResponseBytes: number;
   readonly storedResponseTtlMs: number;
+  /** How the routes of MindSpore Serving answer: well-formed, or as its release 2.1 or its development branch did. */
+  readonly mindsporeReplies: "troupe" | "r2.1" | "dev";
+  /** What those routes make of a prompt, with {} in its place; null takes it as it is. */
+  readonly mindsporePromptForm: string | null;
   /** Servers that have the models which this one does not serve; requests for those are forwarded. */
   readonly peers: readonly Peer[];
 }

@@ -109,6 +109,8 @@ export function defaultConfig(): TroupeConfig {
       maxStreamEvents: 8192,
       maxStoredResponseBytes: 64 * MIB,
       storedResponseTtlMs: 3_600_000,
+      mindsporeReplies: "troupe",
+      mindsporePromptForm: null,
       peers: [],
     },
     shutdown: { drainMs: 30_000 },

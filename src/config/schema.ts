@@ -153,6 +153,12 @@ export function configKeys() {
         maxStreamEvents: wholeNumber(16, 1_048_576).default(server.maxStreamEvents),
         maxStoredResponseBytes: wholeNumber(0, 64 * GIB).default(server.maxStoredResponseBytes),
         storedResponseTtlMs: wholeNumber(0, 30 * 24 * HOUR_MS).default(server.storedResponseTtlMs),
+        mindsporeReplies: z.enum(["troupe", "r2.1", "dev"]).default(server.mindsporeReplies),
+        mindsporePromptForm: z
+          .string()
+          .includes("{}", "must have {} where the prompt goes")
+          .nullable()
+          .default(server.mindsporePromptForm),
         peers: z.array(peer).max(1024).readonly().default(server.peers),
       })
       .prefault({}),

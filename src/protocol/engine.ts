@@ -3,6 +3,7 @@
  * this interface, so the same request gives the same text everywhere.
  */
 import type { ToolParserName } from "../config/config.ts";
+import type { DeviceKind } from "../config/device.ts";
 import type { PromptCut } from "../core/cut-ids.ts";
 import type { SystemInspection } from "../runtime/actor-events.ts";
 import type { PositionLogprobs, SamplingParams } from "../sampling/sampling-params.ts";
@@ -111,6 +112,10 @@ export interface ModelInfo {
   readonly kvDtype: string;
   /** Longest prompt plus answer, in tokens. */
   readonly maxModelLen: number;
+  /** Sequences that run at once; with replicas, on all of them. */
+  readonly maxNumSeqs: number;
+  /** What the model runs on. */
+  readonly deviceKind: DeviceKind;
   readonly vocabSize: number;
   readonly hasTokenizer: boolean;
   readonly hasChatTemplate: boolean;

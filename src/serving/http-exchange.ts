@@ -47,6 +47,7 @@ export type HttpReply =
       /** What a silent stream sends so that proxies keep it; null sends nothing. Default: a comment. */
       readonly keepAlive?: string | null;
       readonly responseId?: string;
+      readonly headers?: Readonly<Record<string, string>>;
       /** How the format shows a failure in the middle of a stream. */
       readonly toErrorFrame?: (error: TroupeError) => string;
     };

@@ -166,6 +166,7 @@ async function serve(
     if (answer.kind !== "text") request.responseId = answer.responseId ?? null;
     if (answer.kind !== "events") return sendReply(reply, answer);
     if (!route.isWork && !reply.raw.closed) reply.raw.once("close", context.work.join(cut));
+    reply.headers(answer.headers ?? {});
     reply.hijack();
     copyHeaders(reply);
     await writeSse(reply.raw, answer.frames, {

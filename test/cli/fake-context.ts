@@ -13,6 +13,8 @@ export const INFO: ModelInfo = {
   precision: "fp32",
   kvDtype: "f32",
   maxModelLen: 128,
+  maxNumSeqs: 32,
+  deviceKind: "cpu",
   vocabSize: 100,
   hasTokenizer: true,
   hasChatTemplate: true,

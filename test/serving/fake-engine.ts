@@ -39,6 +39,8 @@ const INFO: ModelInfo = {
   precision: "fp32",
   kvDtype: "f32",
   maxModelLen: 2048,
+  maxNumSeqs: 32,
+  deviceKind: "cpu",
   vocabSize: 0x110000,
   hasTokenizer: true,
   hasChatTemplate: true,

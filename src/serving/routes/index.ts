@@ -6,6 +6,7 @@ import { chatCompletionsRoute } from "./chat-completions.ts";
 import { completionsRoute } from "./completions.ts";
 import { healthRoute, readyRoute, versionRoute } from "./health.ts";
 import { metricsRoute } from "./metrics.ts";
+import { mindsporeRoutes } from "./mindspore.ts";
 import { modelRoute, modelsRoute } from "./models.ts";
 import { pageRoute, playgroundFilesRoute } from "./playground.ts";
 import { responsesRoutes } from "./responses.ts";
@@ -32,6 +33,7 @@ export function createRoutes(context: ServingContext, responses: ResponseService
   ];
   return [
     ...factories.map((create) => create(context)),
+    ...mindsporeRoutes(context),
     ...responsesRoutes(responses),
     ...socketAddressRoutes(context),
   ];
