@@ -111,7 +111,9 @@ test("details hold what the old server left empty: log-probabilities, prompt tok
   const { post } = await startServer(t, { engine: llama2() });
   const parameters = { details: true, decoder_input_details: true, top_n_tokens: 1, seed: 7 };
   const response = await post("/models/llama2/generate", { inputs: "ab", parameters });
-  const { details } = (await response.json()) as { details: Record<"seed" | "prefill" | "tokens" | "top_tokens", unknown[]> };
+  const { details } = (await response.json()) as {
+    details: Record<"seed" | "prefill" | "tokens" | "top_tokens", unknown[]>;
+  };
   assert.equal(details.seed, 7);
   assert.deepEqual(details.prefill, [{ id: 98, logprob: -0.5, special: false, text: "b" }]);
   assert.deepEqual(details.tokens?.[2], { id: 33, logprob: -0.5, special: false, text: "!" });
@@ -173,7 +175,9 @@ test("values out of range are corrected as its server did, and the answer says s
 test("truncate keeps the last tokens: as many as it says, or what fits beside the answer", async (t) => {
   const { post, engine } = await startServer(t, { engine: llama2() });
   for (const truncate of [12, "True", false, "0"])
-    await (await post("/models/llama2", { inputs: "a", parameters: { truncate, max_new_tokens: 48 } })).text();
+    await (
+      await post("/models/llama2", { inputs: "a", parameters: { truncate, max_new_tokens: 48 } })
+    ).text();
   assert.deepEqual(
     engine.requests.map(({ promptCut }) => promptCut),
     [{ numTokens: 12, keep: "end" }, { numTokens: 2000, keep: "end" }, undefined, undefined],
