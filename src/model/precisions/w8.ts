@@ -40,24 +40,21 @@ export const w8: LinearForm = {
       },
     });
     const row = quantizeActivations(graph, x);
-    const sums = graph.node("MatMulInteger", [row.quantized, weight.value, zeroPoint(graph)]); // int32 [tokens, outputs]
-    const scaled = graph.node("Mul", [graph.node("Cast", [sums], { to: FLOAT }), row.scale]);
-    return graph.node("Mul", [scaled, scale.value]);
+    // The operator takes one scale for all rows, so theirs come behind it; columns are scaled as the sums are made.
+    const operands = [row.quantized, weight.value, graph.float32(1), scale.value, zeroPoint(graph)];
+    const product = graph.node("com.microsoft.MatMulIntegerToFloat", operands); // [tokens, outputs]
+    return graph.node("Mul", [product, row.scale]);
   },
 };
 
-/** ONNX's numbers of element types, for Cast. */
-const FLOAT = 1;
-const UINT8 = 2;
-
 /** Rounds each row to uint8 around 128. Returns quantized uint8 [tokens, inputs] and scale [tokens, 1]. */
 function quantizeActivations(graph: GraphBuilder, x: Value): { quantized: Value; scale: Value } {
-  const magnitude = graph.node("ReduceMax", [graph.node("Abs", [x]), graph.int64s([-1])], { keepdims: 1 });
+  const magnitude = graph.node("ReduceMax", [graph.node("Abs", [x]), graph.int64s([-1])], { keepdims: 0 });
   const maximum = graph.node("Max", [magnitude, graph.float32(SMALLEST_MAXIMUM)]);
   const scale = graph.node("Div", [maximum, graph.float32(LIMIT)]);
-  const rounded = graph.node("Round", [graph.node("Div", [x, scale])]);
-  const shifted = graph.node("Add", [rounded, graph.float32(ZERO_POINT)]);
-  return { quantized: graph.node("Cast", [shifted], { to: UINT8 }), scale };
+  const zeroPoints = graph.node("Expand", [zeroPoint(graph), graph.node("Shape", [scale])]);
+  const quantized = graph.node("QuantizeLinear", [x, scale, zeroPoints], { axis: 0 });
+  return { quantized, scale: graph.node("Unsqueeze", [scale, graph.int64s([1])]) };
 }
 
 function zeroPoint(graph: GraphBuilder): Value {
