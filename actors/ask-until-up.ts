@@ -6,13 +6,20 @@ import { isActorGone } from "./gone.ts";
 const MAX_TRIES = 20;
 const RETRY_DELAY_MS = 250;
 
-/** @throws TroupeError of the last try */
-export async function askUntilUp<T>(clock: Clock, ask: () => Promise<T>): Promise<T> {
+/**
+ * @param shouldStop asked before another try; true makes this the last. Default: never
+ * @throws TroupeError of the last try
+ */
+export async function askUntilUp<T>(
+  clock: Clock,
+  ask: () => Promise<T>,
+  shouldStop: () => boolean = () => false,
+): Promise<T> {
   for (let attempt = 1; ; attempt++) {
     try {
       return await ask();
     } catch (error) {
-      if (!isActorGone(error) || attempt === MAX_TRIES) throw error;
+      if (!isActorGone(error) || attempt === MAX_TRIES || shouldStop()) throw error;
       // not ctx.after: that waits for the actor's turn, which the handler that pauses here still has
       await new Promise<void>((resolve) => clock.schedule(RETRY_DELAY_MS, resolve));
     }

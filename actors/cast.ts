@@ -56,6 +56,8 @@ export function cast(args: CastArgs): SupervisorSpec {
     strategy: "one-for-one",
     intensity: args.restarts,
     backoff: RESTART_BACKOFF,
+    // most of a start is the model's: the threads of the others and the tokenizer come up beside it
+    start: "together",
     children: [
       ...(args.tokenizerPool === null
         ? []
@@ -68,6 +70,7 @@ export function cast(args: CastArgs): SupervisorSpec {
         restart: "temporary",
         intensity: args.restarts,
         backoff: RESTART_BACKOFF,
+        start: "together",
         children: [
           { name: EDGE.actor, module: module("edge-actor"), args: args.edge },
           { name: KV_STORE.actor, module: module("kv-store-actor"), args: args.kvStore },
@@ -87,6 +90,7 @@ function ranks({ allReduce, modelAgents }: CastArgs): SupervisorSpec {
     name: "ranks",
     strategy: "one-for-all",
     intensity: { maxRestarts: 0, windowMs: 1 },
+    start: "together",
     children: [
       ...(allReduce === null
         ? []

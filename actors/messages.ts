@@ -66,6 +66,8 @@ export type AdmissionProtocol = Pick<SchedulerProtocol, "submit">;
 
 /** Runs one rank's sessions. */
 export type ModelAgentProtocol = {
+  /** Answered once the rank can run. */
+  loaded: { message: null; reply: null };
   execute: { message: { epoch: number; batch: ExecutionBatch } };
 };
 
@@ -120,6 +122,9 @@ export const EDGE: ActorRef<EdgeProtocol> = actorRef("edge");
 export const TOKENIZER_POOL: ActorRef<TokenizerPoolProtocol> = actorRef("tokenizer-pool");
 
 const MODEL_AGENT = "model-agent-";
+
+/** All of the cast start at once; one that waits for another in its init waits this long, as long as an init may take. */
+export const START_DEADLINE_MS = 600_000;
 
 /** Whether that is the name of an actor of the cast. */
 export function isCastActor(name: string): boolean {

@@ -50,6 +50,7 @@ export default defineActor<ModelAgentProtocol, ModelAgentArgs, ModelAgentState>(
     return { rank, runner, numSteps: 0, busyMs: 0 };
   },
   handlers: {
+    loaded: () => null,
     execute(state, { epoch, batch }, ctx) {
       const startMs = performance.now();
       const work = state.runner.execute(batch);

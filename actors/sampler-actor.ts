@@ -6,7 +6,14 @@ import { type ActorContext, defineActor } from "../src/runtime/actor-definition.
 import { Sampler, type SamplerOptions } from "../src/sampling/sampler.ts";
 import type { SamplingBatch } from "../src/scheduling/step-plan.ts";
 import { askUntilUp } from "./ask-until-up.ts";
-import { KV_STORE, type ModelWork, type SamplerProtocol, SCHEDULER, TOKENIZER_POOL } from "./messages.ts";
+import {
+  KV_STORE,
+  type ModelWork,
+  type SamplerProtocol,
+  SCHEDULER,
+  START_DEADLINE_MS,
+  TOKENIZER_POOL,
+} from "./messages.ts";
 
 /** What the sampler is started with. */
 export interface SamplerArgs {
@@ -31,8 +38,11 @@ export default defineActor<SamplerProtocol, SamplerArgs, SamplerState>({
   async init(ctx, { hasTokenizer }) {
     const { logits } = await ctx.ask(KV_STORE, "attach", null);
     const { vocabSize, buffer } = logits;
-    const askVocabulary = () => ctx.ask(TOKENIZER_POOL, "vocabulary", null);
-    const tokens = hasTokenizer ? await askUntilUp(ctx.clock, askVocabulary) : null;
+    const askVocabulary = () =>
+      ctx.ask(TOKENIZER_POOL, "vocabulary", null, { deadlineMs: START_DEADLINE_MS });
+    const tokens = hasTokenizer
+      ? await askUntilUp(ctx.clock, askVocabulary, () => ctx.stopRequested())
+      : null;
     const options = { vocabSize, tokens };
     return {
       logits: new Float32Array(buffer),

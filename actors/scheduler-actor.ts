@@ -9,7 +9,14 @@ import { type ActorContext, defineActor } from "../src/runtime/actor-definition.
 import { Scheduler, type SchedulerOptions } from "../src/scheduling/scheduler.ts";
 import { StatusWriter } from "../src/scheduling/status-board.ts";
 import { StepTimesWriter } from "../src/scheduling/step-times.ts";
-import { EDGE, KV_STORE, modelAgent, SAMPLER, type SchedulerProtocol } from "./messages.ts";
+import {
+  EDGE,
+  KV_STORE,
+  modelAgent,
+  SAMPLER,
+  type SchedulerProtocol,
+  START_DEADLINE_MS,
+} from "./messages.ts";
 import { watchStep } from "./step-watchdog.ts";
 
 /** Limits of the scheduler, its pages, and the number of ranks that compute its steps. */
@@ -41,6 +48,10 @@ type Context = ActorContext<SchedulerProtocol, SchedulerState>;
 export default defineActor<SchedulerProtocol, SchedulerArgs, SchedulerState>({
   async init(ctx, { options, kv, numRanks, stepTimeoutMs }) {
     const { status, stepTimes, pageMap } = await ctx.ask(KV_STORE, "attach", null);
+    const ranks = Array.from({ length: numRanks }, (_, rank) => modelAgent(rank));
+    const deadlineMs = START_DEADLINE_MS;
+    // the first step's time must not count the loading of the model
+    await Promise.all(ranks.map((rank) => ctx.ask(rank, "loaded", null, { deadlineMs })));
     // after init, so that what the edge submits in answer finds this actor started
     ctx.after(0, () => void ctx.tell(EDGE, "schedulerReady", { epoch: ctx.incarnation }));
     return {

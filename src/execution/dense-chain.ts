@@ -4,7 +4,7 @@
  */
 import { join } from "node:path";
 import type { Device } from "../config/device.ts";
-import { invariant } from "../errors/troupe-error.ts";
+import { invariant, TroupeError } from "../errors/troupe-error.ts";
 import type { CompiledModel } from "../model/compiled-model.ts";
 import { loadSession, type Session, type Tensor } from "./onnx-runtime.ts";
 import type { RunMeter } from "./run-meter.ts";
@@ -28,6 +28,8 @@ export interface ChainOptions {
   readonly device?: Device;
   /** Counts their runs. */
   readonly meter?: RunMeter;
+  /** Asked between segments and between layers; true abandons the load or the step. Default: never. */
+  readonly shouldStop?: () => boolean;
 }
 
 /** Segments of a model in the order they run. */
@@ -66,11 +68,17 @@ export class DenseChain implements Chain {
   }
 }
 
-/** @throws TroupeError `invalid_model` when a segment does not load; what was loaded before is freed. */
-export function loadSegments({ compiledDir, model, numThreads, device, meter }: ChainOptions): Session[] {
+/**
+ * @throws TroupeError `invalid_model` when a segment does not load, `not_ready` when `shouldStop` said so; what was loaded
+ *   before is freed
+ */
+export function loadSegments(options: ChainOptions): Session[] {
+  const { compiledDir, model, numThreads, device, meter, shouldStop } = options;
   const loaded: Session[] = [];
   try {
     for (const file of model.segments) {
+      if (shouldStop?.() === true)
+        throw new TroupeError("not_ready", "Loading the model was abandoned: the engine is stopping.");
       const options = { name: file, threads: numThreads, keepArena: false, meter, ...(device && { device }) };
       loaded.push(loadSession(join(compiledDir, file), options));
     }

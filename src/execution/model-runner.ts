@@ -23,7 +23,7 @@ import { RopeFeeds } from "./rope-feeds.ts";
 import { RunMeter } from "./run-meter.ts";
 import { checkRunnerSizes } from "./runner-sizes.ts";
 import { allRows, logitRows, type StepRows, slotsOf } from "./step-rows.ts";
-import { warmUpBatches } from "./warm-up.ts";
+import { warmUpSteps } from "./warm-up.ts";
 
 /** What a runner is made from. */
 export interface ModelRunnerOptions extends ChainOptions {
@@ -34,8 +34,6 @@ export interface ModelRunnerOptions extends ChainOptions {
   readonly maxNumBatchedTokens: number;
   /** The longest sequence that will come, which scaled ropes fit their angles to. Default: the model's limit. */
   readonly maxModelLen?: number;
-  /** Asked between layers; true abandons the step. Default: never. */
-  readonly shouldStop?: () => boolean;
   /** What one rank of several sums with; null or absent for a whole model. */
   readonly allReduce?: { readonly memory: AllReduceMemory; readonly timeoutMs: number } | null;
 }
@@ -53,7 +51,7 @@ export interface ModelRunner {
    * `engine_failed` when a session or another rank fails, `deadline_exceeded` when another rank hangs.
    */
   execute(batch: ExecutionBatch): ExecuteWork;
-  /** Runs the smallest and the largest step on zeros, so that the first request finds memory in place. Writes no page. */
+  /** Runs small and large steps on zeros, so that the first request finds memory in place. Writes no page. */
   warmUp(): void;
   /** Time that went into waiting for other ranks, since the runner was made. */
   readonly waitMs: number;
@@ -64,7 +62,8 @@ export interface ModelRunner {
 /**
  * Loads the sessions of a compiled model.
  *
- * @throws TroupeError `invalid_model` when a segment does not load or memory and model do not fit each other.
+ * @throws TroupeError `invalid_model` when a segment does not load or memory and model do not fit each other, `not_ready`
+ *   when `shouldStop` said so.
  * @example
  * ```ts
  * const runner = createModelRunner({ compiledDir, model, kv, logits, numThreads: 2, maxNumBatchedTokens: 512 });
@@ -148,8 +147,8 @@ class Runner implements ModelRunner {
 
   warmUp(): void {
     const { prefixAttention } = this.#options.model;
-    for (const batch of warmUpBatches(this.#options)) {
-      this.#run(batch, allRows(batch, prefixAttention), new Int32Array(0));
+    for (const { batch, numLayers } of warmUpSteps(this.#options)) {
+      this.#run(batch, allRows(batch, prefixAttention), new Int32Array(0), numLayers);
     }
     this.#meter.take();
   }
@@ -160,8 +159,13 @@ class Runner implements ModelRunner {
     for (const attention of this.#attentions) attention.release();
   }
 
-  #run(batch: ExecutionBatch, rows: StepRows, slots: Int32Array): void {
-    const numLayers = this.#options.model.numLayers;
+  /** @param numLayers how many to pass before the last segment; warm-up leaves some out */
+  #run(
+    batch: ExecutionBatch,
+    rows: StepRows,
+    slots: Int32Array,
+    numLayers = this.#options.model.numLayers,
+  ): void {
     const ropes = this.#ropes.rows(rows);
     const prepared = new Map<PagedAttention, PreparedAttention>();
     const positions = tensor("int32", rows.positions, [rows.positions.length]);
@@ -176,16 +180,15 @@ class Runner implements ModelRunner {
       const att = this.#attend(layer, plan, inputs.q);
       inputs = this.#dense.enterLayer(layer + 1, { att, x: inputs.x, ...ropes });
     }
-    if (batch.logitTokens.length > 0) this.#finish(batch, rows, inputs);
+    if (batch.logitTokens.length > 0) this.#finish(batch, rows, inputs, numLayers - 1);
   }
 
   /** The last attention and the last segment, for those rows alone whose logits are wanted. */
-  #finish(batch: ExecutionBatch, rows: StepRows, inputs: LayerInputs): void {
-    const { numLayers, vocabSize, part } = this.#options.model;
+  #finish(batch: ExecutionBatch, rows: StepRows, inputs: LayerInputs, layer: number): void {
+    const { vocabSize, part } = this.#options.model;
     const { firstLogit, numLogits } = part ?? { firstLogit: 0, numLogits: vocabSize };
     const wanted = logitRows(batch, this.#options.model.prefixAttention);
     const { x, q } = this.#pickRows(rows, wanted, inputs);
-    const layer = numLayers - 1;
     const plan = this.#layerAttention[layer]!.prepare(wanted.pieces);
     const logits = this.#dense.finish({ att: this.#attend(layer, plan, q), x }).data as Float32Array;
     const rowOfToken = new Map(Array.from(batch.logitTokens, (token, row) => [token, row] as const));

@@ -5,16 +5,36 @@ import type { ExecutionBatch } from "../scheduling/step-plan.ts";
 
 /** What bounds the largest step. */
 export interface WarmUpOptions {
-  readonly model: Pick<CompiledModel, "maxPositions">;
+  readonly model: Pick<CompiledModel, "maxPositions" | "attention">;
   readonly kv: Pick<KvMemory, "layout">;
   readonly maxNumBatchedTokens: number;
 }
 
-/** One prompt as long as a step can carry, which sizes every arena, then a single token. */
-export function warmUpBatches({ model, kv, maxNumBatchedTokens }: WarmUpOptions): ExecutionBatch[] {
+/** A step, and how many layers it passes before the last segment. */
+export interface WarmUpStep {
+  readonly batch: ExecutionBatch;
+  readonly numLayers: number;
+}
+
+/**
+ * One prompt as long as a step can carry, which sizes the arena of every kind of attention and goes no further than that
+ * takes: dense segments keep nothing from run to run, and their weights are in memory once they are loaded. Then a single
+ * token, through all layers.
+ */
+export function warmUpSteps({ model, kv, maxNumBatchedTokens }: WarmUpOptions): WarmUpStep[] {
   const { numPages, pageSize } = kv.layout;
   const largest = Math.min(maxNumBatchedTokens, numPages * pageSize, model.maxPositions);
-  return [promptOf(largest, pageSize), promptOf(1, pageSize)];
+  const numLayers = model.attention.length;
+  return [
+    { batch: promptOf(largest, pageSize), numLayers: Math.min(numLayers, layersUntilAllKinds(model) + 1) },
+    { batch: promptOf(1, pageSize), numLayers },
+  ];
+}
+
+/** The last layer of a step attends for few rows only, hence one more above. */
+function layersUntilAllKinds({ attention }: WarmUpOptions["model"]): number {
+  const kinds = attention.map((spec) => JSON.stringify(spec));
+  return 1 + Math.max(...new Set(kinds.map((kind) => kinds.indexOf(kind))));
 }
 
 /** A prompt of zeros at the first pages; its last token's logits are wanted. */

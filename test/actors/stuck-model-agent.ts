@@ -7,6 +7,7 @@ const STUCK_AT_STEP = 30;
 export default defineActor({
   ...agent,
   handlers: {
+    ...agent.handlers,
     execute(state, message, ctx) {
       const isStuck = ctx.incarnation === 1 && message.batch.step === STUCK_AT_STEP;
       if (isStuck) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);

@@ -147,6 +147,11 @@ test("model runner - a step is abandoned between layers when the host asks; the 
   stage.runner.release();
 });
 
+test("model runner - loading is abandoned between segments when the host asks", () => {
+  let checksLeft = 1;
+  assert.throws(() => new Stage(compiled, { shouldStop: () => checksLeft-- <= 0 }), { code: "not_ready" });
+});
+
 test("model runner - more logits rows than the buffer holds is a broken invariant, named before anything runs", () => {
   const stage = new Stage(compiled, { maxLogitRows: 4 });
   const sequence = stage.begin(ids(5));
