@@ -5,9 +5,13 @@ import type { OnProgress, Services } from "./services.ts";
 export function createServices(): Services {
   return {
     async checkAddress(config) {
-      const { checkAddress, checkServerFiles } = await import("../serving/check-address.ts");
-      checkServerFiles(config.server);
-      await checkAddress(config.server);
+      const [{ checkAddress, checkServerFiles }, { planListeners }] = await Promise.all([
+        import("../serving/check-address.ts"),
+        import("../serving/listeners.ts"),
+      ]);
+      const listeners = planListeners(config);
+      checkServerFiles(listeners);
+      for (const listener of listeners) await checkAddress(listener.config);
     },
     async startEngine(config, onProgress) {
       const [{ startEngine }, { createLogger }, { actorLog }, { withRankLogs }] = await Promise.all([
@@ -29,13 +33,16 @@ export function createServices(): Services {
       const server = createServer({
         engine,
         config: config.server,
+        management: config.management,
+        metrics: config.metrics,
         logger,
         version,
         clock: systemClock,
         logsPrompts: config.log.prompts,
       });
-      const { url } = await server.listen();
-      return { url, close: (options) => server.close(options) };
+      const { url, management, metrics } = await server.listen();
+      const { stopRequested } = server;
+      return { url, management, metrics, stopRequested, close: (options) => server.close(options) };
     },
     async compile({ modelDir, precision, cacheDir, place, onProgress, signal }) {
       const [{ compileModel }, { defaultCacheDir }] = await Promise.all([

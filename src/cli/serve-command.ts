@@ -60,9 +60,9 @@ async function serveUntilStopped(
     await engine.stop({ drainMs: 0 });
     throw error;
   }
-  await write(context.stdout, announcement(config, engine.info, server.url, context.version));
-  await stop.first;
-  const { drainMs } = config.shutdown;
+  await write(context.stdout, announcement(config, engine.info, server, context.version));
+  const mode = await Promise.race([stop.first, server.stopRequested]);
+  const drainMs = mode === "force" ? 0 : config.shutdown.drainMs;
   await say(
     context,
     config,
@@ -107,20 +107,26 @@ async function say(context: CliContext, config: TroupeConfig, text: string): Pro
 }
 
 /** What a newcomer needs next: the addresses and a line to try. Machines get one JSON line. */
-function announcement(config: TroupeConfig, info: ModelInfo, url: string, version: string): string {
+function announcement(
+  config: TroupeConfig,
+  info: ModelInfo,
+  { url, management, metrics }: RunningServer,
+  version: string,
+): string {
   const http = `${url}/v1`;
   const webSocket = `${url.replace(/^http/, "ws")}/v1/stream`;
   const { names, architecture, precision, kvDtype, maxModelLen } = info;
   if (config.log.level === "silent") return "";
   if (config.log.format === "json") {
-    return `${JSON.stringify({ msg: "serving", http, webSocket, models: names, architecture, precision, kvDtype, maxModelLen })}\n`;
+    const addresses = { http, webSocket, ...(management && { management }), ...(metrics && { metrics }) };
+    return `${JSON.stringify({ msg: "serving", ...addresses, models: names, architecture, precision, kvDtype, maxModelLen })}\n`;
   }
   return `
 Troupe ${version} serves ${names.join(", ")} (${architecture}, ${precision}, KV ${kvDtype}, context ${maxModelLen} tokens)
 
   HTTP        ${http}
   WebSocket   ${webSocket}
-  Playground  ${url}/
+  Playground  ${url}/${management === null ? "" : `\n  Management  ${management}`}${metrics === null ? "" : `\n  Metrics     ${metrics}/metrics`}
 
 Try it:
 

@@ -20,6 +20,11 @@ export type OnProgress = (progress: Progress) => void;
 export interface RunningServer {
   /** `http://127.0.0.1:8000`, as a client on this machine would write it. */
   readonly url: string;
+  /** The addresses of the other planes; null where the configuration has none. */
+  readonly management: string | null;
+  readonly metrics: string | null;
+  /** Resolves when an operator asks over HTTP that it stop. */
+  readonly stopRequested: Promise<"drain" | "force">;
   /** Stops intake, lets requests in flight end until the deadline, then ends every connection. */
   close(options: { readonly drainMs: number }): Promise<void>;
 }

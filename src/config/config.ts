@@ -135,17 +135,29 @@ export interface TokenizerConfig {
   readonly maxQueued: number;
 }
 
-/** The HTTP and WebSocket server. */
-export interface ServerConfig {
-  readonly host: string;
-  readonly port: number;
-  /** PEM files; with both, the server speaks https and wss. */
+/** Certificates of one listener. */
+export interface TlsConfig {
+  /** PEM files; with both, the listener speaks https and wss. */
   readonly tlsCertificate: string | null;
   readonly tlsKey: string | null;
   /** PEM file of authorities whose client certificates are accepted; null asks for none. */
   readonly tlsClientCa: string | null;
   /** Whether a client without an accepted certificate is turned away. */
   readonly tlsRequireClientCertificate: boolean;
+}
+
+/** A listener beside the server's own; with the same address as another it shares that one's. */
+export interface ListenerConfig extends TlsConfig {
+  /** Null is server.host. */
+  readonly host: string | null;
+  /** Null listens nowhere. */
+  readonly port: number | null;
+}
+
+/** The HTTP and WebSocket server. */
+export interface ServerConfig extends TlsConfig {
+  readonly host: string;
+  readonly port: number;
   /** With any key, here or in the file, every route but the open ones wants one. */
   readonly apiKeys: readonly string[];
   /** One key a line. */
@@ -233,6 +245,10 @@ export interface ConfigSections {
   readonly engine: EngineConfig;
   readonly tokenizer: TokenizerConfig;
   readonly server: ServerConfig;
+  /** Where operators ask and stop the server. */
+  readonly management: ListenerConfig;
+  /** Where Prometheus asks for MindIE's metrics. */
+  readonly metrics: ListenerConfig;
   readonly shutdown: ShutdownConfig;
   readonly log: LogConfig;
 }

@@ -2,13 +2,23 @@
  * The one home of default values. configs/understudy.yaml says the same with a comment for each key; a test holds
  * the two together.
  */
-import type { ConfigOrigin, TroupeConfig } from "./config.ts";
+import type { ConfigOrigin, ListenerConfig, TroupeConfig } from "./config.ts";
 import { embeddedModelPath } from "./embedded-model.ts";
 
 const MIB = 1024 * 1024;
 
 /** Of configurations that no other system's file stands behind. */
 export const OWN_CONFIGURATION: ConfigOrigin = { system: null, noEffect: [] };
+
+/** Listens nowhere. */
+export const NO_LISTENER: ListenerConfig = {
+  host: null,
+  port: null,
+  tlsCertificate: null,
+  tlsKey: null,
+  tlsClientCa: null,
+  tlsRequireClientCertificate: false,
+};
 
 /**
  * The configuration when nothing is given: the embedded model on http://127.0.0.1:8000.
@@ -113,6 +123,8 @@ export function defaultConfig(): TroupeConfig {
       mindsporePromptForm: null,
       peers: [],
     },
+    management: NO_LISTENER,
+    metrics: NO_LISTENER,
     shutdown: { drainMs: 30_000 },
     log: { level: "info", format: "pretty", rankDir: null, prompts: false },
     origin: OWN_CONFIGURATION,

@@ -81,12 +81,16 @@ interface FileContent {
 
 const NO_FILE: FileContent = { sections: {}, origin: OWN_CONFIGURATION };
 
+const TLS_PATHS = ["tlsCertificate", "tlsKey", "tlsClientCa"];
+
 /** Keys that are paths, or lists of paths, by section. */
 const PATHS: Readonly<Record<string, readonly string[]>> = {
   model: ["path", "cacheDir"],
   graphs: ["prefill", "decode", "argmax", "topk", "inputModule"],
   log: ["rankDir"],
-  server: ["tlsCertificate", "tlsKey", "tlsClientCa", "apiKeyFile"],
+  server: [...TLS_PATHS, "apiKeyFile"],
+  management: TLS_PATHS,
+  metrics: TLS_PATHS,
 };
 
 function readFile(path: string, shownAs: string, env: NonNullable<ConfigSources["env"]>): FileContent {

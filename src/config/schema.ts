@@ -11,6 +11,7 @@ import {
 import { defaultConfig } from "./defaults.ts";
 import { parseDevice } from "./device.ts";
 import { checkGraphs, graphsKeys } from "./graphs-keys.ts";
+import { checkListeners, checkTls, listenerKeys } from "./listener-keys.ts";
 import { PRECISION_NAMES, precisionNames } from "./precision-names.ts";
 
 const kvDtypes = ["f32", "f16", "int8"] as const satisfies readonly KvDtype[];
@@ -61,7 +62,7 @@ const UNNAMED = { precision: null, kvDtype: "f32" } as const;
 /** Keys with their ranges, each optional: what a file or a program may say. */
 export function configKeys() {
   const defaults = defaultConfig();
-  const { model, graphs, engine, tokenizer, server, shutdown, log } = defaults;
+  const { model, graphs, engine, tokenizer, server, management, metrics, shutdown, log } = defaults;
   return z.strictObject({
     model: z
       .strictObject({
@@ -162,6 +163,8 @@ export function configKeys() {
         peers: z.array(peer).max(1024).readonly().default(server.peers),
       })
       .prefault({}),
+    management: listenerKeys(management),
+    metrics: listenerKeys(metrics),
     shutdown: z
       .strictObject({
         drainMs: wholeNumber(0, HOUR_MS).default(shutdown.drainMs),
@@ -225,6 +228,7 @@ function checkedKeys() {
     }
     checkGraphs(graphs, problem);
     checkServer(server, problem);
+    checkListeners(config, problem);
     const repeated = model.servedNames.find((served, index) => model.servedNames.indexOf(served) !== index);
     if (repeated !== undefined) problem(["model", "servedNames"], `names "${repeated}" twice`);
   });
@@ -232,17 +236,7 @@ function checkedKeys() {
 
 /** What the keys of the server want of each other. */
 function checkServer(server: ServerConfig, problem: (path: string[], message: string) => void): void {
-  if ((server.tlsCertificate === null) !== (server.tlsKey === null)) {
-    const missing = server.tlsKey === null ? "tlsKey" : "tlsCertificate";
-    problem(
-      ["server", missing],
-      "is needed for TLS: set server.tlsCertificate and server.tlsKey, or neither",
-    );
-  }
-  if (server.tlsClientCa !== null && server.tlsCertificate === null)
-    problem(["server", "tlsClientCa"], "needs server.tlsCertificate and server.tlsKey");
-  if (server.tlsRequireClientCertificate && server.tlsClientCa === null)
-    problem(["server", "tlsRequireClientCertificate"], "needs server.tlsClientCa");
+  checkTls("server", server, problem);
   if (server.allowCredentials && server.allowedOrigins.includes("*"))
     problem(
       ["server", "allowCredentials"],

@@ -16,6 +16,7 @@ export class ActiveWork {
   readonly #numByClient = new Map<string, number>();
   #isClosing = false;
   #onEmpty: (() => void) | null = null;
+  readonly #drained = Promise.withResolvers<void>();
 
   /** @param maxPerClient requests that one client may have in flight; null sets no limit. */
   constructor(clock: Clock, maxPerClient: number | null = null) {
@@ -26,6 +27,11 @@ export class ActiveWork {
   /** True as soon as `close` has been called. */
   get isClosing(): boolean {
     return this.#isClosing;
+  }
+
+  /** Resolves when `close` has been called and nothing is in flight any more, or its time is over. */
+  get drained(): Promise<void> {
+    return this.#drained.promise;
   }
 
   /** Requests in flight. */
@@ -87,7 +93,11 @@ export class ActiveWork {
   /** Refuses new requests and waits for those in flight; cuts what is left after `drainMs`. */
   async close(drainMs: number): Promise<void> {
     this.#isClosing = true;
-    if (this.#cuts.size === 0) return;
+    if (this.#cuts.size > 0) await this.#drain(drainMs);
+    this.#drained.resolve();
+  }
+
+  async #drain(drainMs: number): Promise<void> {
     const empty = new Promise<void>((resolve) => {
       this.#onEmpty = resolve;
     });

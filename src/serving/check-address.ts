@@ -4,12 +4,15 @@ import { createServer } from "node:net";
 import type { ServerConfig } from "../config/config.ts";
 import { readApiKeys } from "./api-keys.ts";
 import { toListenError } from "./listen-error.ts";
+import type { ListenerPlan } from "./listeners.ts";
 import { readTlsFiles } from "./tls-files.ts";
 
 /** @throws TroupeError `file_error`, `invalid_config` for files of keys and certificates that cannot be used */
-export function checkServerFiles(config: ServerConfig): void {
-  readTlsFiles(config);
-  readApiKeys(config);
+export function checkServerFiles(listeners: readonly ListenerPlan[]): void {
+  for (const { section, config } of listeners) {
+    readTlsFiles(config, section);
+    readApiKeys(config);
+  }
 }
 
 /** @throws TroupeError `address_in_use`, `invalid_config` */

@@ -1,6 +1,7 @@
 /** The edge as one object: HTTP and WebSocket on one port over an engine. */
 import { randomUUID } from "node:crypto";
-import type { ServerConfig } from "../config/config.ts";
+import type { ListenerConfig, ServerConfig } from "../config/config.ts";
+import { NO_LISTENER } from "../config/defaults.ts";
 import type { Clock } from "../core/clock.ts";
 import type { Engine } from "../protocol/engine.ts";
 import { Access } from "./access.ts";
@@ -9,15 +10,17 @@ import { readApiKeys } from "./api-keys.ts";
 import { ConnectionLimits } from "./connection-limits.ts";
 import { createHttpServer } from "./http-server.ts";
 import { KeptStreams } from "./kept-streams.ts";
+import { type Plane, planListeners } from "./listeners.ts";
 import type { Logger } from "./logger.ts";
 import { Metrics } from "./metrics.ts";
 import { OriginPolicy } from "./origin-policy.ts";
 import { ResponseService } from "./responses/response-service.ts";
 import { ResponseSession } from "./responses/response-session.ts";
-import { createRoutes } from "./routes/index.ts";
+import { createPlanes } from "./routes/index.ts";
 import { RESPONSES_PATH } from "./routes/responses.ts";
 import { STREAM_PATH } from "./routes/socket-addresses.ts";
 import type { ServingContext } from "./serving-context.ts";
+import { type StopMode, StopRequest } from "./stop-request.ts";
 import { StreamSession } from "./stream-session.ts";
 import { readTlsFiles } from "./tls-files.ts";
 import { WebSocketEndpoint } from "./websocket.ts";
@@ -26,6 +29,9 @@ import { WebSocketEndpoint } from "./websocket.ts";
 export interface CreateServerOptions {
   readonly engine: Engine;
   readonly config: ServerConfig;
+  /** Listeners beside the server's own; none when absent. */
+  readonly management?: ListenerConfig;
+  readonly metrics?: ListenerConfig;
   readonly logger: Logger;
   /** Shown by `GET /version`. */
   readonly version: string;
@@ -38,15 +44,26 @@ export interface CreateServerOptions {
   readonly unixSeconds?: () => number;
 }
 
+/** Where a server listens. */
+export interface ServerAddresses {
+  readonly url: string;
+  readonly port: number;
+  /** Null where the configuration has none. */
+  readonly management: string | null;
+  readonly metrics: string | null;
+}
+
 /** A server; it does not own the engine. */
 export interface TroupeServer {
   /**
    * Begins to listen.
    *
-   * @returns the address as a client on this machine would write it, and the port (chosen by the system for port 0).
+   * @returns the addresses as a client on this machine would write them, and the port (chosen by the system for port 0).
    * @throws TroupeError `address_in_use` for a taken port, `invalid_config` for an address that cannot be had.
    */
-  listen(): Promise<{ readonly url: string; readonly port: number }>;
+  listen(): Promise<ServerAddresses>;
+  /** Resolves when `GET /stopService` has come; whoever runs the server then closes it and the engine. */
+  readonly stopRequested: Promise<StopMode>;
   /**
    * Stops: new requests get 503, those in flight may end until `drainMs` have passed, the rest is cut with an error;
    * then every connection is closed. A second call waits for the first.
@@ -66,7 +83,8 @@ export interface TroupeServer {
  */
 export function createServer(options: CreateServerOptions): TroupeServer {
   const { engine, config, logger, version, clock } = options;
-  const tls = readTlsFiles(config);
+  const { management = NO_LISTENER, metrics = NO_LISTENER } = options;
+  const plans = planListeners({ server: config, management, metrics });
   const origins = new OriginPolicy(config);
   const access = new Access(readApiKeys(config), origins);
   const limits = new ConnectionLimits(config);
@@ -91,28 +109,49 @@ export function createServer(options: CreateServerOptions): TroupeServer {
     [STREAM_PATH]: (channel) => new StreamSession(context, config, channel),
     [RESPONSES_PATH]: (channel) => new ResponseSession(context, responses, channel),
   });
-  const http = createHttpServer({
-    context,
-    config,
-    routes: createRoutes(context, responses),
-    access,
-    origins,
-    limits,
-    tls,
-    isUpgrade: (request) => sockets.isUpgrade(request),
-    onUpgrade: (request, socket, head) => sockets.upgrade(request, socket, head),
+  const stop = new StopRequest();
+  const routes = createPlanes(context, responses, stop);
+  const listeners = plans.map((plan) => {
+    const hasClients = plan.planes.includes("service");
+    const tls = readTlsFiles(plan.config, plan.section);
+    const http = createHttpServer({
+      context,
+      config: plan.config,
+      routes: routes(plan),
+      access,
+      origins,
+      // an operator gets in however many clients there are
+      limits: hasClients ? limits : new ConnectionLimits(config),
+      tls,
+      isUpgrade: (request) => hasClients && sockets.isUpgrade(request),
+      onUpgrade: (request, socket, head) => sockets.upgrade(request, socket, head),
+    });
+    return { ...plan, http, scheme: tls === null ? "http" : "https" };
   });
   let closing: Promise<void> | null = null;
   const close = async (drainMs: number): Promise<void> => {
     await work.close(drainMs);
     await sockets.close();
-    await http.close();
+    await Promise.all(listeners.map(({ http }) => http.close()));
     context.metrics.close();
   };
   return {
+    stopRequested: stop.made,
     async listen() {
-      const { port } = await http.listen();
-      return { url: `${tls === null ? "http" : "https"}://${toUrlHost(config.host)}:${port}`, port };
+      const ports: number[] = [];
+      try {
+        for (const { http } of listeners) ports.push((await http.listen()).port);
+      } catch (error) {
+        await Promise.all(listeners.map(({ http }) => http.close()));
+        throw error;
+      }
+      const urlOf = (plane: Plane): string | null => {
+        const place = listeners.findIndex(({ planes }) => planes.includes(plane));
+        const found = listeners[place];
+        return found === undefined ? null : toUrl(found.scheme, found.config.host, ports[place]!);
+      };
+      const [management, metrics] = [urlOf("management"), urlOf("metrics")];
+      return { url: urlOf("service")!, port: ports[0]!, management, metrics };
     },
     close({ drainMs = 0 } = {}) {
       closing ??= close(drainMs);
@@ -121,9 +160,8 @@ export function createServer(options: CreateServerOptions): TroupeServer {
   };
 }
 
-/** A host that can be connected to: "all interfaces" becomes this machine. */
-function toUrlHost(host: string): string {
-  if (host === "0.0.0.0") return "127.0.0.1";
-  if (host === "::") return "[::1]";
-  return host.includes(":") ? `[${host}]` : host;
+/** With a host that can be connected to: "all interfaces" becomes this machine. */
+function toUrl(scheme: string, host: string, port: number): string {
+  const own = host === "0.0.0.0" ? "127.0.0.1" : host === "::" ? "::1" : host;
+  return `${scheme}://${own.includes(":") ? `[${own}]` : own}:${port}`;
 }

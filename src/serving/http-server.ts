@@ -10,6 +10,7 @@ import type { ServerConfig } from "../config/config.ts";
 import { TroupeError } from "../errors/troupe-error.ts";
 import { toErrorObject } from "../protocol/openai/error-object.ts";
 import type { Access } from "./access.ts";
+import { ActiveWork } from "./active-work.ts";
 import { endBadConnection } from "./bad-connection.ts";
 import { toClientError } from "./client-error.ts";
 import type { ConnectionLimits } from "./connection-limits.ts";
@@ -61,6 +62,8 @@ export interface HttpServer {
 /** @see createServer */
 export function createHttpServer(options: HttpServerOptions): HttpServer {
   const { config, context, routes } = options;
+  // those that are no work: they are not waited for before the server closes, but are sent to their end
+  const answers = new ActiveWork(context.clock);
   const app = fastify({
     bodyLimit: config.maxBodyBytes,
     return503OnClosing: false,
@@ -83,18 +86,25 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
   app.setNotFoundHandler((request, reply) =>
     sendError(context, unknownRoute(request.method, pathOf(request), routes), request, reply),
   );
-  for (const route of routes) addRoute(app, options, route);
+  for (const route of routes) addRoute(app, options, route, answers);
   addMethodGuards(app, routes, options.origins);
   app.server.on("upgrade", options.onUpgrade);
-  return { listen: () => listen(app, config), close: () => close(app) };
+  return { listen: () => listen(app, config), close: () => close(app, answers) };
 }
 
-function addRoute(app: FastifyInstance, options: HttpServerOptions, route: Route): void {
+function addRoute(app: FastifyInstance, options: HttpServerOptions, route: Route, answers: ActiveWork): void {
   app.route({
     method: route.method,
     url: route.path,
     config: { ...(route.toErrorReply && { toErrorReply: route.toErrorReply }) },
-    handler: (request, reply) => serve(options, route, request, reply),
+    handler: (request, reply) => {
+      if (!route.isWork)
+        reply.raw.once(
+          "close",
+          answers.join(() => undefined),
+        );
+      return serve(options, route, request, reply);
+    },
   });
 }
 
@@ -290,8 +300,13 @@ async function listen(
   return { port: typeof address === "object" && address !== null ? address.port : port };
 }
 
-async function close(app: FastifyInstance<Server, IncomingMessage, ServerResponse>): Promise<void> {
+/** What is being answered is no work any more: it gets a moment to be sent. */
+async function close(
+  app: FastifyInstance<Server, IncomingMessage, ServerResponse>,
+  answers: ActiveWork,
+): Promise<void> {
   const closed = app.close();
+  await answers.close(0);
   app.server.closeAllConnections();
   await closed;
 }

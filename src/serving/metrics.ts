@@ -7,8 +7,9 @@ import type { Engine } from "../protocol/engine.ts";
 import type { ConnectionLimits } from "./connection-limits.ts";
 import { addCacheConfig, addEngineMetrics } from "./engine-metrics.ts";
 import { type Labels, MetricRegistry } from "./metric-registry.ts";
+import { MindieMetrics } from "./mindie-metrics.ts";
 import { ProcessMetrics } from "./process-metrics.ts";
-import { RequestMeter, type RequestObservations } from "./request-meter.ts";
+import { joinObservations, RequestMeter, type RequestObservations } from "./request-meter.ts";
 import { addRequestMetrics } from "./request-metrics.ts";
 import { ThroughputWindow } from "./throughput-window.ts";
 
@@ -28,17 +29,21 @@ export class Metrics {
   readonly #clock: Clock;
   readonly #throughput: ThroughputWindow;
   readonly #observations: RequestObservations;
+  /** The same under MindIE's names. */
+  readonly mindie: MindieMetrics;
   readonly #countHttpRequest: (labels: Labels) => void;
   #numSockets = 0;
 
   constructor({ engine, clock, connections }: MetricsOptions) {
     this.#clock = clock;
-    this.#registry = new MetricRegistry({ model_name: engine.info.names[0] ?? "" });
+    const labels = { model_name: engine.info.names[0] ?? "" };
+    this.#registry = new MetricRegistry(labels);
     this.#throughput = new ThroughputWindow(clock, () => engine.status().counters);
     addCacheConfig(this.#plain, engine);
     addEngineMetrics(this.#registry, engine);
     this.#addThroughput();
-    this.#observations = addRequestMetrics(this.#registry);
+    this.mindie = new MindieMetrics(engine, this.#throughput, labels);
+    this.#observations = joinObservations([addRequestMetrics(this.#registry), this.mindie.observations]);
     this.#countHttpRequest = this.#registry.counter({
       name: "troupe:http_requests_total",
       help: "HTTP requests answered, by route and status; 499 when the client went away first.",

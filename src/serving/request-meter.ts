@@ -6,6 +6,8 @@ import type { FinishReason } from "../scheduling/step-plan.ts";
 
 /** What is measured about requests. */
 export interface RequestObservations {
+  /** Once for every request, before anything else. */
+  received(): void;
   firstToken(seconds: number): void;
   /** Once for every token of an answer but its first. */
   outputToken(seconds: number): void;
@@ -29,6 +31,7 @@ export class RequestMeter {
     this.#clock = clock;
     this.#observations = observations;
     this.#startMs = clock.now();
+    observations.received();
   }
 
   event(event: GenerationEvent): void {
@@ -65,4 +68,22 @@ export class RequestMeter {
   #secondsSince(ms: number): number {
     return (this.#clock.now() - ms) / 1000;
   }
+}
+
+/** Tells several observers the same. */
+export function joinObservations(all: readonly RequestObservations[]): RequestObservations {
+  const toAll =
+    <Key extends keyof RequestObservations>(key: Key) =>
+    (...values: Parameters<RequestObservations[Key]>): void => {
+      for (const each of all) (each[key] as (...values: unknown[]) => void)(...values);
+    };
+  return {
+    received: toAll("received"),
+    firstToken: toAll("firstToken"),
+    outputToken: toAll("outputToken"),
+    queued: toAll("queued"),
+    finish: toAll("finish"),
+    fail: toAll("fail"),
+    done: toAll("done"),
+  };
 }

@@ -3,13 +3,16 @@ import { toFinishReason } from "../protocol/openai/responder.ts";
 import type { MetricRegistry } from "./metric-registry.ts";
 import type { RequestObservations } from "./request-meter.ts";
 
-const FIRST_TOKEN_SECONDS = [
+/** Upper bounds of buckets, as vLLM has them. */
+export const FIRST_TOKEN_SECONDS = [
   0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10,
 ];
-const OUTPUT_TOKEN_SECONDS = [0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75, 1, 2.5];
+/** The same, between tokens. */
+export const OUTPUT_TOKEN_SECONDS = [0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75, 1, 2.5];
 /** Finer below 10 ms than vLLM's: small models are that fast. */
 const INTER_TOKEN_SECONDS = [0.001, 0.0025, 0.005, ...OUTPUT_TOKEN_SECONDS, 5, 7.5, 10, 20, 40, 80];
-const REQUEST_SECONDS = [1, 2.5, 5, 10, 15, 20, 30, 40, 50, 60];
+/** The same, of whole requests. */
+export const REQUEST_SECONDS = [1, 2.5, 5, 10, 15, 20, 30, 40, 50, 60];
 const QUEUE_SECONDS = [0.001, 0.005, 0.01, 0.05, 0.1, 0.3, 0.5, 0.8, 1, 1.5, 2, 2.5, 5, 10, 15, 20, 30, 60];
 const TOKENS = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 20_000, 50_000, 100_000];
 
@@ -45,6 +48,7 @@ export function addRequestMetrics(registry: MetricRegistry): RequestObservations
   const promptTokens = histogram("vllm:request_prompt_tokens", "Prompt tokens of a request.", TOKENS);
   const outputTokens = histogram("vllm:request_generation_tokens", "Tokens generated for a request.", TOKENS);
   return {
+    received: () => undefined,
     firstToken: histogram(
       "vllm:time_to_first_token_seconds",
       "From submission to the first token.",

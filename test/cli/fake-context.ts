@@ -50,6 +50,13 @@ export interface FakeOptions {
   readonly beforeWord?: (word: string, signal: AbortSignal | undefined) => Promise<void>;
 }
 
+/** A server with one listener that nobody stops over HTTP. */
+export const NOT_STOPPED = {
+  management: null,
+  metrics: null,
+  stopRequested: Promise.withResolvers<"drain" | "force">().promise,
+} as const;
+
 export function fakeRun(options: FakeOptions): FakeRun {
   const events: string[] = [];
   const requests: GenerateRequest[] = [];
@@ -70,6 +77,7 @@ export function fakeRun(options: FakeOptions): FakeRun {
     startServer: async (_engine, config) => {
       events.push("listen");
       return {
+        ...NOT_STOPPED,
         url: `http://127.0.0.1:${config.server.port || 4321}`,
         close: async ({ drainMs }) => void events.push(`close ${drainMs}`),
       };

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { runCli } from "../../src/cli/run-cli.ts";
 import { TroupeError } from "../../src/errors/troupe-error.ts";
-import { fakeRun } from "./fake-context.ts";
+import { fakeRun, NOT_STOPPED } from "./fake-context.ts";
 
 test("serve prints the addresses, the model and a line to try, and drains on SIGTERM", async () => {
   const run = fakeRun({ args: ["serve", "--port", "0"] });
@@ -37,7 +37,7 @@ test("a second signal cuts what still runs", async () => {
   const run = fakeRun({
     args: ["serve"],
     services: {
-      startServer: async () => ({ url: "http://127.0.0.1:1", close: () => cut.promise }),
+      startServer: async () => ({ ...NOT_STOPPED, url: "http://127.0.0.1:1", close: () => cut.promise }),
     },
   });
   const { services } = run.context;
@@ -115,6 +115,33 @@ test("--log-format json announces itself in one JSON line", async () => {
   const { msg, http, models } = JSON.parse(run.out());
   assert.deepEqual([msg, http, models], ["serving", "http://127.0.0.1:8000/v1", ["fake"]]);
 });
+
+for (const [mode, drainMs] of [
+  ["drain", 30_000],
+  ["force", 0],
+] as const) {
+  test(`a stop over HTTP (${mode}) ends the command as a signal does, within ${drainMs} ms`, async () => {
+    const events: string[] = [];
+    const run = fakeRun({
+      args: ["serve"],
+      services: {
+        startServer: async () => ({
+          url: "http://127.0.0.1:1",
+          management: "http://127.0.0.2:2",
+          metrics: "http://127.0.0.2:3",
+          stopRequested: Promise.resolve(mode),
+          close: async (options) => void events.push(`close ${options.drainMs}`),
+        }),
+      },
+    });
+    assert.equal(await runCli(run.context), 0);
+    assert.deepEqual(events, [`close ${drainMs}`]);
+    assert.match(
+      run.out(),
+      /Management {2}http:\/\/127\.0\.0\.2:2\n {2}Metrics {5}http:\/\/127\.0\.0\.2:3\/metrics\n/,
+    );
+  });
+}
 
 test("a port in use is one line, exit 1, and the engine is stopped", async () => {
   const run = fakeRun({

@@ -1,8 +1,8 @@
 /** A listening server over a FakeEngine, and small clients for it. */
 import { connect, type Socket } from "node:net";
 import type { TestContext } from "node:test";
-import type { ServerConfig } from "../../src/config/config.ts";
-import { defaultConfig } from "../../src/config/defaults.ts";
+import type { ListenerConfig, ServerConfig } from "../../src/config/config.ts";
+import { defaultConfig, NO_LISTENER } from "../../src/config/defaults.ts";
 import { type Clock, systemClock } from "../../src/core/clock.ts";
 import { createServer, type TroupeServer } from "../../src/serving/create-server.ts";
 import { createLogger } from "../../src/serving/logger.ts";
@@ -27,6 +27,9 @@ export interface TestServer {
   readonly server: TroupeServer;
   readonly url: string;
   readonly port: number;
+  /** Of the listeners that were asked for. */
+  readonly management: string | null;
+  readonly metrics: string | null;
   /** Parsed log lines. */
   readonly log: Record<string, unknown>[];
   post(path: string, body: unknown, init?: RequestInit): Promise<Response>;
@@ -34,7 +37,14 @@ export interface TestServer {
 
 export async function startServer(
   t: TestContext,
-  options: { engine?: FakeEngine; config?: Partial<ServerConfig>; clock?: Clock; logsPrompts?: boolean } = {},
+  options: {
+    engine?: FakeEngine;
+    config?: Partial<ServerConfig>;
+    management?: Partial<ListenerConfig>;
+    metrics?: Partial<ListenerConfig>;
+    clock?: Clock;
+    logsPrompts?: boolean;
+  } = {},
 ): Promise<TestServer> {
   const engine = options.engine ?? new FakeEngine();
   const log: Record<string, unknown>[] = [];
@@ -42,6 +52,8 @@ export async function startServer(
   const server = createServer({
     engine,
     config: { ...CONFIG, ...options.config },
+    management: { ...NO_LISTENER, ...options.management },
+    metrics: { ...NO_LISTENER, ...options.metrics },
     logger: createLogger(
       { level: "trace", format: "json" },
       { write: (line) => void log.push(JSON.parse(line) as Record<string, unknown>) },
@@ -52,7 +64,8 @@ export async function startServer(
     newId: () => `id${numIds++}`,
     unixSeconds: () => 1_750_000_000,
   });
-  const { url, port } = await server.listen();
+  const addresses = await server.listen();
+  const { url } = addresses;
   t.after(() => {
     engine.release();
     return server.close();
@@ -64,7 +77,7 @@ export async function startServer(
       body: typeof body === "string" ? body : JSON.stringify(body),
       ...init,
     });
-  return { engine, server, url, port, log, post };
+  return { engine, server, ...addresses, log, post };
 }
 
 /** A TCP connection that has sent one POST. */

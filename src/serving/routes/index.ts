@@ -1,11 +1,14 @@
 /** All routes, in the order of the documentation. */
 import type { Route } from "../http-exchange.ts";
+import { joinRoutes, type ListenerPlan, type Plane } from "../listeners.ts";
 import type { ResponseService } from "../responses/response-service.ts";
 import type { ServingContext } from "../serving-context.ts";
+import type { StopRequest } from "../stop-request.ts";
 import { chatCompletionsRoute } from "./chat-completions.ts";
 import { completionsRoute } from "./completions.ts";
 import { healthRoute, readyRoute, versionRoute } from "./health.ts";
-import { metricsRoute } from "./metrics.ts";
+import { stopServiceRoute } from "./management.ts";
+import { allMetricsRoute, metricsRoute, mindieMetricsRoute } from "./metrics.ts";
 import { mindsporeRoutes } from "./mindspore.ts";
 import { modelRoute, modelsRoute } from "./models.ts";
 import { pageRoute, playgroundFilesRoute } from "./playground.ts";
@@ -14,8 +17,29 @@ import { socketAddressRoutes } from "./socket-addresses.ts";
 import { stageRoute } from "./stage.ts";
 import { detokenizeRoute, tokenizeRoute } from "./tokenize.ts";
 
+/** The routes of each listener. */
+export function createPlanes(
+  context: ServingContext,
+  responses: ResponseService,
+  stop: StopRequest,
+): (listener: ListenerPlan) => readonly Route[] {
+  const planes: Readonly<Record<Plane, readonly Route[]>> = {
+    service: createRoutes(context, responses),
+    management: [
+      ...[healthRoute, readyRoute, versionRoute].map((create) => create(context)),
+      stopServiceRoute(context, stop),
+    ],
+    metrics: [mindieMetricsRoute(context)],
+  };
+  return (listener) => {
+    const joined = joinRoutes(listener.planes.map((plane) => planes[plane]));
+    const hasBoth = listener.planes.includes("service") && listener.planes.includes("metrics");
+    return hasBoth ? joinRoutes([[allMetricsRoute(context)], joined]) : joined;
+  };
+}
+
 /** @see Route */
-export function createRoutes(context: ServingContext, responses: ResponseService): Route[] {
+function createRoutes(context: ServingContext, responses: ResponseService): Route[] {
   const factories = [
     completionsRoute,
     chatCompletionsRoute,
