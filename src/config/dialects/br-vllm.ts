@@ -1,8 +1,8 @@
 /** Configuration of br-vllm-serving: one flat JSON object whose keys are all required but `cached_dir`. */
 import { parse, z } from "../../core/schema.ts";
-import { TroupeError } from "../../errors/troupe-error.ts";
 import type { PrecisionName } from "../precision-names.ts";
 import type { ConfigDialect, DialectSource } from "./config-dialect.ts";
+import { invalidKey } from "./dialect-errors.ts";
 
 /** Limits of the system that wrote the file; Troupe's own configuration has none of them. */
 const MAX_BUILD_SEQ = 8192;
@@ -97,37 +97,38 @@ export const brVllm: ConfigDialect = {
 };
 
 /** A traced model_file cannot run here; the folder that it was converted from can, and so can `troupe convert`'s. */
-function modelPath(file: BrVllmFile, { shownAs }: DialectSource): string {
+function modelPath(file: BrVllmFile, source: DialectSource): string {
   if (file.cached_dir !== undefined) return file.cached_dir;
   if (!file.model_file.endsWith(".pt") && file.model_file !== "") return file.model_file;
-  throw invalid(
-    shownAs,
+  throw invalidKey(
+    source,
     "cached_dir",
     `is missing, and models are not downloaded: name the folder of ${file.model} with config.json and safetensors, or let model_file name a folder that \`troupe convert\` has written`,
   );
 }
 
-function checkDevices(
-  { devices, distribute_param: [numRanks] }: BrVllmFile,
-  { shownAs }: DialectSource,
-): void {
+function checkDevices({ devices, distribute_param: [numRanks] }: BrVllmFile, source: DialectSource): void {
   if (devices.length !== numRanks)
-    throw invalid(
-      shownAs,
+    throw invalidKey(
+      source,
       "devices",
       `names ${devices.length}, but distribute_param asks for ${numRanks} ranks`,
     );
   if (numRanks === 1 && devices[0] !== 0)
-    throw invalid(
-      shownAs,
+    throw invalidKey(
+      source,
       "devices",
       `is [${devices[0]}]: br-vllm-serving runs a single-card model on card 0 only; write [0]`,
     );
 }
 
-function checkOwnModel({ model, all_models }: BrVllmFile, { shownAs }: DialectSource): void {
+function checkOwnModel({ model, all_models }: BrVllmFile, source: DialectSource): void {
   if (Object.values(all_models).includes(model)) return;
-  throw invalid(shownAs, "all_models", `has no service with the model "${model}", which this server serves`);
+  throw invalidKey(
+    source,
+    "all_models",
+    `has no service with the model "${model}", which this server serves`,
+  );
 }
 
 /** The services of other models; this server's own model is never looked for elsewhere. */
@@ -138,8 +139,4 @@ function peersOf({
   return Object.entries(all_models)
     .filter(([, served]) => served !== model)
     .map(([url, served]) => ({ url: url.replace(/\/$/, ""), model: served }));
-}
-
-function invalid(shownAs: string, key: string, what: string): TroupeError {
-  return new TroupeError("invalid_config", `${shownAs}: "${key}": ${what}.`, { details: { path: key } });
 }
