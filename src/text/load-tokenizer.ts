@@ -1,6 +1,7 @@
 /** Finds and loads the tokenizer of a model folder. */
 import { readdir } from "node:fs/promises";
 import { TroupeError } from "../errors/troupe-error.ts";
+import { ICE_TEXT_FILE, iceTextLoader } from "./loaders/ice-text.ts";
 import { sentencePieceLoader } from "./loaders/sentencepiece.ts";
 import { tiktokenLoader } from "./loaders/tiktoken.ts";
 import { tokenizerJsonLoader } from "./loaders/tokenizer-json.ts";
@@ -14,6 +15,7 @@ import { readTokenizerSettings, type TokenizerSettings } from "./tokenizer-setti
 const LOADERS: readonly TokenizerLoader[] = [
   tokenizerJsonLoader,
   sentencePieceLoader,
+  iceTextLoader,
   vocabMergesLoader,
   tiktokenLoader,
 ];
@@ -53,7 +55,7 @@ export async function loadTokenizer(
 /** Whether a folder has the files of a tokenizer; they are not read. */
 export async function hasTokenizerFiles(modelDir: string): Promise<boolean> {
   const names = new Set(await readdir(modelDir).catch(() => []));
-  if (names.has("tokenizer.json") || names.has("tokenizer.model")) return true;
+  if (["tokenizer.json", "tokenizer.model", ICE_TEXT_FILE].some((name) => names.has(name))) return true;
   if (names.has("vocab.json") && names.has("merges.txt")) return true;
   return [...names].some((name) => name.endsWith(".tiktoken"));
 }

@@ -13,6 +13,8 @@ export interface ModelFamily {
   readonly architectures: readonly string[];
   /** Where the checkpoint came from: `THUDM/chatglm2-6b`. */
   readonly origin: string;
+  /** The first ChatGLM; later ones have its name but not its keys. */
+  readonly isGlm6b: boolean;
   /** Tokens that open a turn in Baichuan's form. */
   readonly userTokenId: number | null;
   readonly assistantTokenId: number | null;
@@ -22,6 +24,8 @@ const CONFIG = z.object({
   model_type: z.string().nullish(),
   architectures: z.array(z.string()).nullish(),
   _name_or_path: z.string().nullish(),
+  inner_hidden_size: z.unknown().optional(),
+  position_encoding_2d: z.unknown().optional(),
 });
 const tokenId = z.int().min(0).nullish();
 const GENERATION = z.object({ user_token_id: tokenId, assistant_token_id: tokenId });
@@ -35,6 +39,7 @@ export async function readModelFamily(modelDir: string): Promise<ModelFamily> {
   return {
     modelType: config.model_type ?? null,
     architectures: config.architectures ?? [],
+    isGlm6b: config.inner_hidden_size !== undefined || config.position_encoding_2d !== undefined,
     origin: config._name_or_path ?? "",
     userTokenId: generation.user_token_id ?? null,
     assistantTokenId: generation.assistant_token_id ?? null,

@@ -205,7 +205,7 @@ describe("a tokenizer file that is wrong", () => {
     await assert.rejects(loadTokenizer(dir), {
       code: "invalid_model",
       message:
-        /no tokenizer\.json, nor tokenizer\.model, nor vocab\.json with merges\.txt, nor \*\.tiktoken.*skip/,
+        /no tokenizer\.json, nor tokenizer\.model, nor ice_text\.model, nor vocab\.json with merges\.txt, nor \*\.tiktoken.*skip/,
     });
     await assert.rejects(
       loadTokenizer(join(goldenDir, "tokenizer.json", "..")).then(() => loadTokenizer("/")),

@@ -3,7 +3,7 @@ import type { ModelFamily } from "../model-family.ts";
 import type { TokenizerSettings } from "../tokenizer-settings.ts";
 import { baichuanForm } from "./baichuan.ts";
 import type { ChatForm } from "./chat-form.ts";
-import { chatGlm2Form, chatGlm3Form } from "./chatglm.ts";
+import { chatGlm2Form, chatGlm3Form, glm6bForm } from "./chatglm.ts";
 import { internLm2Form, internLmForm } from "./internlm.ts";
 import { qwenForm } from "./qwen.ts";
 import { wizardCoderForm } from "./wizard-coder.ts";
@@ -37,5 +37,6 @@ export function selectChatForm(family: ModelFamily, settings: TokenizerSettings)
   if (type !== "chatglm") return FORMS.get(type) ?? null;
   // GLM-4's first release calls itself chatglm too, but has other tokens; it publishes a template.
   if (settings.tokenizerClass !== null && settings.tokenizerClass !== "ChatGLMTokenizer") return null;
+  if (family.isGlm6b) return glm6bForm;
   return /chatglm2/i.test(family.origin) ? chatGlm2Form : chatGlm3Form;
 }

@@ -45,17 +45,17 @@ export class SentencePieceTokenizer implements Tokenizer {
     this.#unkId = model.unkId;
     this.vocabSize = tokens.length;
     this.maxTokenChars = longestToken(model, tokens);
-    this.decoder = decoderOf(model);
+    this.decoder = decoderOf(model, family);
   }
 
   async encode(text: string, { addSpecialTokens, isLiteral }: EncodeOptions): Promise<Int32Array> {
-    const { prefix, suffix } = this.#family;
+    const { prefix, suffix, prepare = (stretch: string) => stretch } = this.#family;
     const ids: number[] = addSpecialTokens ? [...prefix] : [];
     const sections: readonly Section[] = isLiteral === true ? [{ text }] : this.#cut(text);
     for (const [index, section] of sections.entries()) {
       if ("token" in section) ids.push(section.token.id);
       else
-        for (const id of this.#processor.encode(section.text, this.#repeatsPrefix || index === 0))
+        for (const id of this.#processor.encode(prepare(section.text), this.#repeatsPrefix || index === 0))
           ids.push(id);
     }
     return Int32Array.from(addSpecialTokens ? [...ids, ...suffix] : ids);
@@ -132,7 +132,7 @@ function longestToken(model: SentencePieceModel, tokens: readonly (string | unde
   return tokens.reduce((longest, token) => Math.max(longest, token?.length ?? 0), 1);
 }
 
-function decoderOf(model: SentencePieceModel): TokenDecoder {
+function decoderOf(model: SentencePieceModel, { restore }: SentencePieceFamily): TokenDecoder {
   const { addDummyPrefix, removeExtraWhitespaces } = model.normalizer;
   const stage = sentencePieceStage({
     dropsFirstSpace: addDummyPrefix || removeExtraWhitespaces,
@@ -140,5 +140,5 @@ function decoderOf(model: SentencePieceModel): TokenDecoder {
     hasBytePieces: model.byteFallback,
     unknown: { token: model.pieces[model.unkId]!.text, surface: model.unkSurface },
   });
-  return new TokenDecoder([stage]);
+  return new TokenDecoder(restore === undefined ? [stage] : [stage, restore]);
 }

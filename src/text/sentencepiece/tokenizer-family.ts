@@ -3,6 +3,7 @@
  * and whether a text can spell special tokens. Most follow Llama; ChatGLM has tokens of its own.
  */
 import { type AddedToken, plainToken } from "../added-tokens.ts";
+import type { DecoderStage } from "../decoders/decoder-stage.ts";
 import type { TokenizerFolder } from "../loaders/tokenizer-source.ts";
 import type { SentencePieceModel } from "./model-proto.ts";
 
@@ -14,6 +15,10 @@ export interface SentencePieceFamily {
   readonly suffix: readonly number[];
   /** Added tokens that are found in a text. */
   readonly spelled: readonly AddedToken[];
+  /** What each stretch of text goes through before SentencePiece sees it. */
+  readonly prepare?: (text: string) => string;
+  /** What undoes that, after SentencePiece's decoding. */
+  readonly restore?: DecoderStage;
 }
 
 /** tokenization_chatglm.py of THUDM/chatglm2-6b (the first five) and THUDM/chatglm3-6b. */

@@ -87,7 +87,14 @@ export function folderOf(
       isLegacy: true,
       ...settings,
     },
-    family: { modelType, architectures: [], origin: "", userTokenId: null, assistantTokenId: null },
+    family: {
+      modelType,
+      architectures: [],
+      origin: "",
+      isGlm6b: false,
+      userTokenId: null,
+      assistantTokenId: null,
+    },
   } satisfies TokenizerFolder;
 }
 
