@@ -7,7 +7,7 @@
  * whatever else is in the step, however the prompt was cut into chunks, and whichever of them came from a cache.
  */
 import { invariant, TroupeError } from "../errors/troupe-error.ts";
-import { copyKvPage, type KvMemory, type KvPool, kvPools, writeKvRows } from "../kv/kv-memory.ts";
+import { type KvMemory, type KvPool, kvPools, writeKvRows } from "../kv/kv-memory.ts";
 import type { LogitsMemory } from "../kv/logits-memory.ts";
 import type { AttentionSpec } from "../model/compiled-model.ts";
 import type { ExecutionBatch } from "../scheduling/step-plan.ts";
@@ -16,7 +16,7 @@ import { AllReduce, type AllReduceMemory } from "./all-reduce.ts";
 import { type Chain, type ChainOptions, DenseChain, type LayerInputs } from "./dense-chain.ts";
 import { FloatScratch } from "./float-scratch.ts";
 import { type Tensor, tensor } from "./onnx-runtime.ts";
-import { pageCopies } from "./page-copies.ts";
+import { applyPageCopies } from "./page-copies.ts";
 import { PagedAttention, type PreparedAttention } from "./paged-attention.ts";
 import { RankChain } from "./rank-chain.ts";
 import { RopeFeeds } from "./rope-feeds.ts";
@@ -138,7 +138,7 @@ class Runner implements ModelRunner {
       batch.logitTokens.length <= logits.maxRows,
       `step ${batch.step} wants ${batch.logitTokens.length} rows of logits, the buffer holds ${logits.maxRows}`,
     );
-    this.#copyPages(batch);
+    applyPageCopies(batch, this.#pools, kv.layout);
     if (batch.tokenIds.length === 0) return;
     const rows = allRows(batch, this.#options.model.prefixAttention);
     this.#run(batch, rows, slotsOf(rows, kv.layout.pageSize));
@@ -208,17 +208,6 @@ class Runner implements ModelRunner {
     const pool = this.#pools[layer]!;
     writeKvRows(pool.keys, layout, k.data as Float32Array, slots);
     writeKvRows(pool.values, layout, v.data as Float32Array, slots);
-  }
-
-  #copyPages(batch: ExecutionBatch): void {
-    const { layout } = this.#options.kv;
-    const copies = pageCopies(batch, layout.pageSize);
-    for (const { keys, values } of this.#pools) {
-      for (const { pages, numTokens } of copies) {
-        copyKvPage(keys, layout, pages, numTokens);
-        copyKvPage(values, layout, pages, numTokens);
-      }
-    }
   }
 
   /** x and q of the wanted rows, in their order. */

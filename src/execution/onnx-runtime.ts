@@ -19,6 +19,7 @@ interface TensorArrays {
   readonly int32: Int32Array;
   readonly uint8: Uint8Array;
   readonly int8: Int8Array;
+  readonly bool: Uint8Array;
 }
 
 /** Element types of graph inputs and outputs. */

@@ -1,4 +1,5 @@
 /** Page copies of a step, and how much of each page means something. */
+import { copyKvPage, type KvLayout, type KvPool } from "../kv/kv-memory.ts";
 import type { ExecutionBatch } from "../scheduling/step-plan.ts";
 
 /** One page to be copied. */
@@ -25,4 +26,15 @@ function numTokensIn(batch: ExecutionBatch, page: number, pageSize: number): num
   const sequence = batch.blockStarts.findLastIndex((start) => start <= place);
   const first = (place - batch.blockStarts[sequence]!) * pageSize;
   return Math.max(0, Math.min(pageSize, batch.contextLens[sequence]! - first));
+}
+
+/** Copies the pages of a batch in every pool. */
+export function applyPageCopies(batch: ExecutionBatch, pools: readonly KvPool[], layout: KvLayout): void {
+  const copies = pageCopies(batch, layout.pageSize);
+  for (const { keys, values } of pools) {
+    for (const { pages, numTokens } of copies) {
+      copyKvPage(keys, layout, pages, numTokens);
+      copyKvPage(values, layout, pages, numTokens);
+    }
+  }
 }

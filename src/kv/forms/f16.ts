@@ -23,6 +23,8 @@ export const f16: KvForm = {
           numbers[first + i] = Math.min(LARGEST, Math.max(-LARGEST, source[start + i]!));
         }
       },
+      read: (firstRow, numRows, target, start) =>
+        target.set(numbers.subarray(firstRow * headDim, (firstRow + numRows) * headDim), start),
       clear: (firstRow, numRows) => data.set(zeros.subarray(0, numRows * headDim), firstRow * headDim),
       copy: (from, to, numRows) => data.copyWithin(to * headDim, from * headDim, (from + numRows) * headDim),
     };

@@ -11,6 +11,8 @@ export const f32: KvForm = {
       data,
       scales: null,
       write: (row, source, start) => data.set(source.subarray(start, start + headDim), row * headDim),
+      read: (firstRow, numRows, target, start) =>
+        target.set(data.subarray(firstRow * headDim, (firstRow + numRows) * headDim), start),
       clear: (firstRow, numRows) => data.set(zeros.subarray(0, numRows * headDim), firstRow * headDim),
       copy: (from, to, numRows) => data.copyWithin(to * headDim, from * headDim, (from + numRows) * headDim),
     };

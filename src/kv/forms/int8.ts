@@ -29,6 +29,10 @@ export const int8: KvForm = {
         const first = row * headDim;
         for (let i = 0; i < headDim; i++) data[first + i] = source[start + i]! * inverse + ROUNDER - ROUNDER;
       },
+      read(firstRow, numRows, target, start) {
+        for (let i = 0, at = firstRow * headDim; i < numRows * headDim; i++, at++)
+          target[start + i] = data[at]! * scales[firstRow + Math.floor(i / headDim)]!;
+      },
       // Elements are finite whatever they are: scales of zero are enough.
       clear: (firstRow, numCleared) => scales.set(zeros.subarray(0, numCleared), firstRow),
       copy(from, to, numCopied) {

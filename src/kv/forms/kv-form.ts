@@ -25,6 +25,8 @@ export interface KvRows {
   readonly scales: Float32Array | null;
   /** Converts headDim numbers of `source`, from `start` on, into row `row`. What is not finite does not become finite. */
   write(row: number, source: Float32Array, start: number): void;
+  /** Writes the numbers of consecutive rows to `target`, from `start` on. */
+  read(firstRow: number, numRows: number, target: Float32Array | Float16Array, start: number): void;
   /** Makes rows read as zeros. */
   clear(firstRow: number, numRows: number): void;
   /** Copies rows that do not overlap. */
