@@ -3,7 +3,9 @@ import { availableParallelism } from "node:os";
 import type { EngineConfig } from "../src/config/config.ts";
 import { TroupeError } from "../src/errors/troupe-error.ts";
 import { type KvLayout, type KvPageShape, numPagesWithin } from "../src/kv/kv-memory.ts";
-import type { CompiledModel } from "../src/model/compiled-model.ts";
+import type { RankModel } from "./rank-models.ts";
+
+type Model = RankModel["model"];
 
 /** See {@link engineSizes}. */
 export interface EngineSizes {
@@ -22,7 +24,7 @@ const MIN_LOGIT_ROWS = 64;
  * @param ranks the part of the model that each rank computes
  * @throws TroupeError `invalid_config` when the pages cannot hold one sequence of engine.maxModelLen
  */
-export function engineSizes(config: EngineConfig, ranks: readonly CompiledModel[]): EngineSizes {
+export function engineSizes(config: EngineConfig, ranks: readonly Model[]): EngineSizes {
   const model = ranks[0]!;
   const numKvHeads = ranks.reduce((sum, rank) => sum + rank.numKvHeads, 0);
   const shape = { ...pageShape(model, config), numKvHeads };
@@ -41,18 +43,18 @@ function threadsOfEach(numRanks: number): number {
 }
 
 /** The layout of one rank's pages. */
-export function kvLayout(model: CompiledModel, config: EngineConfig, numPages: number): KvLayout {
+export function kvLayout(model: Model, config: EngineConfig, numPages: number): KvLayout {
   return { ...pageShape(model, config), numPages };
 }
 
 function pageShape(
-  { numLayers, numKvHeads, headDim }: CompiledModel,
+  { numLayers, numKvHeads, headDim }: Model,
   { pageSize, kvDtype }: EngineConfig,
 ): KvPageShape {
   return { numLayers, numKvHeads, headDim, pageSize, kvDtype };
 }
 
-function maxModelLen(config: EngineConfig, model: CompiledModel, poolTokens: number): number {
+function maxModelLen(config: EngineConfig, model: Model, poolTokens: number): number {
   const wanted = config.maxModelLen;
   if (wanted === null) return Math.min(model.maxPositions, poolTokens);
   if (wanted > model.maxPositions)

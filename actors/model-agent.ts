@@ -4,16 +4,16 @@
  */
 
 import { CPU, parseDevice } from "../src/config/device.ts";
+import { createGraphRunner } from "../src/execution/graph/graph-runner.ts";
 import { createModelRunner, type ModelRunner } from "../src/execution/model-runner.ts";
-import type { CompiledModel } from "../src/model/compiled-model.ts";
-import { defineActor } from "../src/runtime/actor-definition.ts";
+import { type ActorContext, defineActor } from "../src/runtime/actor-definition.ts";
 import { ALL_REDUCE, KV_STORE, type ModelAgentProtocol, SAMPLER } from "./messages.ts";
+import type { RankModel } from "./rank-models.ts";
 
 /** What a rank runs and with how much. */
 export interface ModelAgentArgs {
   readonly rank: number;
-  readonly compiledDir: string;
-  readonly model: CompiledModel;
+  readonly source: RankModel;
   readonly numThreads: number;
   /** Where it computes, by name. */
   readonly device: string;
@@ -32,21 +32,13 @@ export interface ModelAgentState {
 }
 
 export default defineActor<ModelAgentProtocol, ModelAgentArgs, ModelAgentState>({
-  async init(ctx, { rank, rankTimeoutMs: timeoutMs, device, ...args }) {
-    const { kv, logits } = await ctx.ask(KV_STORE, "attach", null);
-    const isAlone = args.model.part === null;
+  async init(ctx, args) {
+    const { rank, device, numThreads: threads } = args;
     const startMs = performance.now();
-    const runner = createModelRunner({
-      ...args,
-      kv: kv[rank]!,
-      logits,
-      device: parseDevice(device) ?? CPU,
-      allReduce: isAlone ? null : { memory: await ctx.ask(ALL_REDUCE, "attach", null), timeoutMs },
-      shouldStop: () => ctx.stopRequested(),
-    });
+    const runner = await loadRunner(ctx, args);
     runner.warmUp();
     const loadMs = Math.round(performance.now() - startMs);
-    if (!isAlone) ctx.log("info", "The rank is loaded.", { rank, device, threads: args.numThreads, loadMs });
+    if (!isAlone(args.source)) ctx.log("info", "The rank is loaded.", { rank, device, threads, loadMs });
     return { rank, runner, numSteps: 0, busyMs: 0 };
   },
   handlers: {
@@ -67,3 +59,29 @@ export default defineActor<ModelAgentProtocol, ModelAgentArgs, ModelAgentState>(
     runner.release();
   },
 });
+
+function isAlone(source: RankModel): boolean {
+  return source.kind === "graphs" || source.model.part === null;
+}
+
+async function loadRunner(
+  ctx: ActorContext<ModelAgentProtocol, ModelAgentState>,
+  { rank, source, rankTimeoutMs: timeoutMs, device, ...limits }: ModelAgentArgs,
+): Promise<ModelRunner> {
+  const { kv, logits } = await ctx.ask(KV_STORE, "attach", null);
+  const shared = {
+    ...limits,
+    kv: kv[rank]!,
+    logits,
+    device: parseDevice(device) ?? CPU,
+    shouldStop: () => ctx.stopRequested(),
+  };
+  if (source.kind === "graphs") {
+    const warn = (message: string, fields: Readonly<Record<string, unknown>>) =>
+      ctx.log("warn", message, fields);
+    return await createGraphRunner({ ...shared, model: source.model, warn });
+  }
+  const { compiledDir, model } = source;
+  const memory = isAlone(source) ? null : await ctx.ask(ALL_REDUCE, "attach", null);
+  return createModelRunner({ ...shared, compiledDir, model, allReduce: memory && { memory, timeoutMs } });
+}

@@ -1,14 +1,11 @@
 /** Makes everything the cast needs from a configuration, and starts it. */
-import { basename, resolve } from "node:path";
+import { basename } from "node:path";
 import type { EngineConfig, TroupeConfig } from "../src/config/config.ts";
 import { CPU, type DeviceKind, parseDevice } from "../src/config/device.ts";
 import { TroupeError } from "../src/errors/troupe-error.ts";
 import { createActorSystem } from "../src/hosts/create-actor-system.ts";
-import { defaultCacheDir } from "../src/model/cache-dir.ts";
-import { type CompileResult, compileModel } from "../src/model/compile/compile-model.ts";
 import type { OnProgress } from "../src/model/compile/progress.ts";
-import { type ModelFolder, readModelFolder } from "../src/model/model-folder.ts";
-import { findShards } from "../src/model/shards/find-shards.ts";
+import type { ModelFolder } from "../src/model/model-folder.ts";
 import type { ModelInfo } from "../src/protocol/engine.ts";
 import { resolveToolParser } from "../src/protocol/tools/tool-parser.ts";
 import type { ActorSystem } from "../src/runtime/actor-system.ts";
@@ -17,6 +14,7 @@ import type { BatchingOptions } from "../src/scheduling/batching-options.ts";
 import { CAST, type CastArgs, cast } from "./cast.ts";
 import { type EngineSizes, engineSizes, kvLayout } from "./engine-sizes.ts";
 import { type AdmissionProtocol, SCHEDULER, TOKENIZER_POOL } from "./messages.ts";
+import { openModel, type RankModel, traitsOf } from "./rank-models.ts";
 
 /** What else an engine can be given. */
 export interface StartEngineOptions {
@@ -68,11 +66,10 @@ export async function startCast(config: TroupeConfig, options: StartEngineOption
 }
 
 /** Compiles the model if need be and decides on all sizes; starts nothing. @throws TroupeError as `startEngine` */
-export async function planCast(config: TroupeConfig, options: StartEngineOptions): Promise<CastPlan> {
-  const modelDir = resolve(config.model.path);
-  await requireDevices(config.engine.devices);
-  const folder = await readModelFolder(modelDir);
-  const ranks = await compileRanks(modelDir, config, options);
+export async function planCast(given: TroupeConfig, options: StartEngineOptions): Promise<CastPlan> {
+  await requireDevices(given.engine.devices);
+  const { folder, ranks } = await openModel(given, options);
+  const config = withPagesFor(ranks[0]!, given);
   const sizes = engineSizes(
     config.engine,
     ranks.map(({ model }) => model),
@@ -83,41 +80,18 @@ export async function planCast(config: TroupeConfig, options: StartEngineOptions
   };
 }
 
+/** Pages in the form that the model needs, where it needs one. */
+function withPagesFor(rank: RankModel, config: TroupeConfig): TroupeConfig {
+  if (!traitsOf(rank).needsExactPages) return config;
+  return { ...config, engine: { ...config.engine, kvDtype: "f32" } };
+}
+
 /** Loads ONNX Runtime on this thread only where there is a device to try. */
 async function requireDevices(devices: readonly string[]): Promise<void> {
   const others = new Set(devices.filter((name) => !name.startsWith("cpu")));
   if (others.size === 0) return;
   const { requireDevice } = await import("../src/execution/require-device.ts");
   for (const name of others) requireDevice(name);
-}
-
-/** The whole model for a single rank, else the part of each. */
-async function compileRanks(
-  modelDir: string,
-  config: TroupeConfig,
-  { onProgress, signal }: StartEngineOptions,
-): Promise<CompileResult[]> {
-  const size = await numRanks(modelDir, config.engine);
-  const ranks: CompileResult[] = [];
-  for (let rank = 0; rank < size; rank++) {
-    const compiled = await compileModel({
-      modelDir,
-      precision: config.model.precision,
-      cacheDir: config.model.cacheDir ?? defaultCacheDir(),
-      ...(size > 1 && { place: { rank, size } }),
-      ...(onProgress && { onProgress }),
-      ...(signal && { signal }),
-    });
-    ranks.push(compiled);
-  }
-  return ranks;
-}
-
-/** Shards were cut for so many ranks, each of which reads its own then; any other number works too. */
-async function numRanks(modelDir: string, { tensorParallel, devices }: EngineConfig): Promise<number> {
-  if (tensorParallel !== null) return tensorParallel;
-  if (devices.length > 0) return devices.length;
-  return (await findShards(modelDir))?.strategy.size ?? 1;
 }
 
 /** The cast may never have started. */
@@ -132,15 +106,17 @@ async function stopCast(system: ActorSystem): Promise<void> {
 function castArgs(
   config: TroupeConfig,
   folder: ModelFolder,
-  ranks: readonly CompileResult[],
+  ranks: readonly RankModel[],
   sizes: EngineSizes,
   { admission = { actor: SCHEDULER.actor } }: StartEngineOptions,
 ): CastArgs {
-  const { model } = ranks[0]!;
-  const { vocabSize, hiddenSize } = model;
+  const first = ranks[0]!;
+  const { vocabSize } = first.model;
+  const { wholePrompts, maxPromptLen } = traitsOf(first);
   const { maxNumSeqs, maxNumBatchedTokens, maxQueuedRequests, policy, pageSize, prefixCache } = config.engine;
   const { numPages, maxLogitRows, maxModelLen, numThreads } = sizes;
-  const { rankTimeoutMs, devices, maxAnswerTokens, maxPromptTokens, longPrompts } = config.engine;
+  const { rankTimeoutMs, devices, maxAnswerTokens, longPrompts } = config.engine;
+  const maxPromptTokens = smaller(config.engine.maxPromptTokens, maxPromptLen);
   const hasTokenizer = !config.model.skipTokenizerInit;
   const limits = {
     maxNumSeqs,
@@ -151,7 +127,6 @@ function castArgs(
     maxQueuedRequests,
   };
   const { eosTokenIds } = folder;
-  const wholePrompts = model.prefixAttention !== null;
   const maxStepTokens = wholePrompts ? maxNumBatchedTokens + maxModelLen : maxNumBatchedTokens;
   return {
     tokenizerPool: hasTokenizer
@@ -163,11 +138,13 @@ function castArgs(
       maxLogitRows,
       vocabSize,
     },
-    allReduce: ranks.length === 1 ? null : { numRanks: ranks.length, slotLength: maxStepTokens * hiddenSize },
-    modelAgents: ranks.map(({ dir, model }, rank) => ({
+    allReduce:
+      ranks.length === 1 || first.kind === "graphs"
+        ? null
+        : { numRanks: ranks.length, slotLength: maxStepTokens * first.model.hiddenSize },
+    modelAgents: ranks.map((source, rank) => ({
       rank,
-      compiledDir: dir,
-      model,
+      source,
       numThreads,
       maxNumBatchedTokens,
       maxModelLen,
@@ -192,6 +169,11 @@ function castArgs(
   };
 }
 
+/** Null sets no limit. */
+function smaller(a: number | null, b: number | null): number | null {
+  return a === null || b === null ? (a ?? b) : Math.min(a, b);
+}
+
 function batchingOf(engine: EngineConfig): BatchingOptions {
   const { phases, maxPrefillSeqs, maxPrefillTokens, prefillDelayMs } = engine;
   const { prefillCostMs, decodeCostMs, maxPreemptions } = engine;
@@ -202,17 +184,19 @@ function batchingOf(engine: EngineConfig): BatchingOptions {
 async function describe(
   config: TroupeConfig,
   folder: ModelFolder,
-  { model }: CompileResult,
+  rank: RankModel,
   { maxModelLen }: EngineSizes,
   system: ActorSystem,
 ): Promise<ModelInfo> {
   const { servedNames, skipTokenizerInit, toolParser } = config.model;
-  const isPrefixCached = config.engine.prefixCache && model.prefixAttention === null;
+  const { model } = rank;
+  const { precision, wholePrompts } = traitsOf(rank);
+  const isPrefixCached = config.engine.prefixCache && !wholePrompts;
   const text = skipTokenizerInit ? null : await system.ask(TOKENIZER_POOL, "info", null);
   return {
     names: servedNames.length > 0 ? servedNames : [basename(folder.dir)],
     architecture: model.architecture,
-    precision: model.precision,
+    precision,
     kvDtype: config.engine.kvDtype,
     maxModelLen,
     maxNumSeqs: config.engine.maxNumSeqs,

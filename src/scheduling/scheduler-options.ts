@@ -21,8 +21,9 @@ export interface SchedulerOptions {
   readonly policy: "continuous" | "static";
   readonly batching: BatchingOptions;
   /**
-   * The model attends to its prompt in both directions, so a prompt is computed in one step, however long: one may go
-   * beyond maxNumBatchedTokens in a step without another. No KV page may come from another request then.
+   * A prompt is computed in one step, however long, because the model attends to it in both directions or cannot go on
+   * from a part of it: one may go beyond maxNumBatchedTokens in a step without another. No KV page may come from another
+   * request then.
    */
   readonly wholePrompts: boolean;
   readonly vocabSize: number;
@@ -81,7 +82,7 @@ export function checkRequest(request: EngineRequest, options: SchedulerOptions, 
   if (options.wholePrompts && params.promptLogprobs !== null)
     throw invalid(
       requestId,
-      "asks for log-probabilities of its prompt, which this model reads in both directions; leave prompt_logprobs and echo out",
+      "asks for log-probabilities of its prompt, which this model computes in one piece; leave prompt_logprobs and echo out",
     );
   checkLength(request, maxTokens);
 }

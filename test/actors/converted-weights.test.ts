@@ -24,7 +24,7 @@ test("a split folder is served by a rank for each shard", async () => {
   const model = { path: place.at("two"), cacheDir: place.cacheDir };
   const { args } = await planCast(testConfig({ model }), {});
   assert.deepEqual(
-    args.modelAgents.map(({ model: { part } }) => part?.numRanks),
+    args.modelAgents.map(({ source: { model } }) => ("part" in model ? model.part?.numRanks : undefined)),
     [2, 2],
   );
   await using running = await startTestEngine({ model });

@@ -31,6 +31,6 @@ test("log-probabilities of a prompt that is read in both directions are refused"
   const engine = new EngineTrace(WHOLE);
   assert.throws(() => engine.add("a", ids(1, 4), { promptLogprobs: 0 }), {
     code: "invalid_request",
-    message: /both directions/,
+    message: /in one piece/,
   });
 });

@@ -13,9 +13,11 @@ import { type KvMemory, type KvPool, kvPools } from "../../kv/kv-memory.ts";
 import type { LogitsMemory } from "../../kv/logits-memory.ts";
 import { type GraphModel, type GraphSpec, isRecomputed } from "../../model/graphs/graph-model.ts";
 import type { ExecutionBatch } from "../../scheduling/step-plan.ts";
+import type { ExecuteWork } from "../../scheduling/step-times.ts";
 import type { ModelRunner } from "../model-runner.ts";
 import type { Tensor } from "../onnx-runtime.ts";
 import { applyPageCopies } from "../page-copies.ts";
+import { RunMeter } from "../run-meter.ts";
 import { gatherPast, logitRows, logitStart, writePresent } from "./graph-kv.ts";
 import { type GraphRun, planGraphRuns } from "./graph-plan.ts";
 import { type GraphFeeds, GraphSession } from "./graph-session.ts";
@@ -55,6 +57,7 @@ class GraphRunner implements ModelRunner {
   readonly #sessions: { readonly prefill: GraphSession; readonly decode: GraphSession };
   readonly #pools: readonly KvPool[];
   readonly #logits: Float32Array;
+  readonly #meter = new RunMeter();
 
   constructor(options: GraphRunnerOptions, builders: ChosenBuilders) {
     const { model, kv, logits } = options;
@@ -62,10 +65,10 @@ class GraphRunner implements ModelRunner {
     this.#builders = builders;
     this.#pools = kvPools(kv);
     this.#logits = new Float32Array(logits.buffer);
-    this.#sessions = loadPair(options, model);
+    this.#sessions = loadPair(options, model, this.#meter);
   }
 
-  execute(batch: ExecutionBatch): void {
+  execute(batch: ExecutionBatch): ExecuteWork {
     const { logits, kv, model } = this.#options;
     invariant(
       batch.logitTokens.length <= logits.maxRows,
@@ -81,6 +84,7 @@ class GraphRunner implements ModelRunner {
       this.#writeKv(run, outputs);
       this.#writeLogits(run, outputs);
     }
+    return { ...this.#meter.take(), waitMs: 0 };
   }
 
   warmUp(): void {
@@ -90,6 +94,7 @@ class GraphRunner implements ModelRunner {
       const spec = model[run.phase];
       logitRows(outputs[spec.logits]!, spec.logitsType, run, model.vocabSize, spec.file);
     }
+    this.#meter.take();
   }
 
   release(): void {
@@ -117,6 +122,7 @@ class GraphRunner implements ModelRunner {
       feeds[spec.past.keys[layer]!] = gatherPast(keys, layout, run, spec);
       feeds[spec.past.values[layer]!] = gatherPast(values, layout, run, spec);
     }
+    for (const { data } of Object.values(feeds)) this.#meter.countGathered(data.byteLength);
     return feeds;
   }
 
@@ -152,8 +158,8 @@ class GraphRunner implements ModelRunner {
 }
 
 /** One session where one file does both. */
-function loadPair(options: GraphRunnerOptions, { prefill, decode, inputs }: GraphModel) {
-  const load = (spec: GraphSpec) => new GraphSession(spec, { ...options, aliases: inputs.aliases });
+function loadPair(options: GraphRunnerOptions, { prefill, decode, inputs }: GraphModel, meter: RunMeter) {
+  const load = (spec: GraphSpec) => new GraphSession(spec, { ...options, aliases: inputs.aliases, meter });
   const first = load(prefill);
   if (decode.file === prefill.file) return { prefill: first, decode: first };
   try {

@@ -4,6 +4,7 @@ import { TroupeError } from "../../errors/troupe-error.ts";
 import type { GraphFloat, GraphSpec } from "../../model/graphs/graph-model.ts";
 import type { GraphValue } from "../../model/onnx/graph-header.ts";
 import { loadSession, type Session, type Tensor, tensor } from "../onnx-runtime.ts";
+import type { RunMeter } from "../run-meter.ts";
 import type { BuiltInputs, InputTensor } from "./input-builder.ts";
 
 /** How a graph is loaded. */
@@ -11,6 +12,7 @@ export interface GraphSessionOptions {
   readonly numThreads: number;
   readonly device: Device;
   readonly aliases: Readonly<Record<string, string>>;
+  readonly meter: RunMeter;
 }
 
 /** Feeds by name. */
@@ -23,10 +25,16 @@ export class GraphSession {
   readonly #aliases: Readonly<Record<string, string>>;
 
   /** @throws TroupeError `invalid_model` when ONNX Runtime does not load the file */
-  constructor(spec: GraphSpec, { numThreads, device, aliases }: GraphSessionOptions) {
+  constructor(spec: GraphSpec, { numThreads, device, aliases, meter }: GraphSessionOptions) {
     this.spec = spec;
     this.#aliases = aliases;
-    this.#session = loadSession(spec.file, { name: spec.file, threads: numThreads, keepArena: true, device });
+    this.#session = loadSession(spec.file, {
+      name: spec.file,
+      threads: numThreads,
+      keepArena: true,
+      device,
+      meter,
+    });
   }
 
   /**

@@ -1,0 +1,95 @@
+/** What each rank of an engine runs: its part of a compiled model, or a model that others exported, as it is. */
+import { resolve } from "node:path";
+import type { EngineConfig, TroupeConfig } from "../src/config/config.ts";
+import { TroupeError } from "../src/errors/troupe-error.ts";
+import { defaultCacheDir } from "../src/model/cache-dir.ts";
+import { compileModel } from "../src/model/compile/compile-model.ts";
+import type { CompiledModel } from "../src/model/compiled-model.ts";
+import { type GraphModel, isRecomputed, needsWholePrompts } from "../src/model/graphs/graph-model.ts";
+import { openGraphs } from "../src/model/graphs/open-graphs.ts";
+import { type ModelFolder, readModelFolder } from "../src/model/model-folder.ts";
+import { findShards } from "../src/model/shards/find-shards.ts";
+import type { StartEngineOptions } from "./start-cast.ts";
+
+/** Of one rank. Both kinds say the sizes of their keys and values alike. */
+export type RankModel =
+  | { readonly kind: "compiled"; readonly compiledDir: string; readonly model: CompiledModel }
+  | { readonly kind: "graphs"; readonly model: GraphModel };
+
+/** A folder, and what its ranks run. */
+export interface OpenedModel {
+  readonly folder: ModelFolder;
+  /** At least one. */
+  readonly ranks: readonly RankModel[];
+}
+
+/** What the rest of the engine must know of a model, beside its sizes. */
+export interface ModelTraits {
+  readonly precision: string;
+  /** A prompt is computed in one step. */
+  readonly wholePrompts: boolean;
+  /** The longest prompt there is a graph for; null sets no limit. */
+  readonly maxPromptLen: number | null;
+  /** Pages must hold every number exactly: they hold tokens. */
+  readonly needsExactPages: boolean;
+}
+
+/** Compiles the model if need be. @throws TroupeError as `startEngine` */
+export async function openModel(config: TroupeConfig, options: StartEngineOptions): Promise<OpenedModel> {
+  const modelDir = resolve(config.model.path);
+  const opened = await openGraphs(modelDir, config.graphs);
+  if (opened === null) {
+    const folder = await readModelFolder(modelDir);
+    return { folder, ranks: await compileRanks(modelDir, config, options) };
+  }
+  const numRanks = config.engine.tensorParallel ?? Math.max(1, config.engine.devices.length);
+  if (numRanks > 1)
+    throw new TroupeError(
+      "invalid_config",
+      `${opened.model.prefill.file} is a whole model, which one rank runs, and engine.tensorParallel or engine.devices asks for ${numRanks}. Serve its weights (*.safetensors) to split it.`,
+    );
+  return { folder: opened.folder, ranks: [{ kind: "graphs", model: opened.model }] };
+}
+
+export function traitsOf(rank: RankModel): ModelTraits {
+  if (rank.kind === "graphs") {
+    const { model } = rank;
+    return {
+      precision: "onnx",
+      wholePrompts: needsWholePrompts(model),
+      maxPromptLen: model.maxPromptLen,
+      needsExactPages: isRecomputed(model),
+    };
+  }
+  const { precision, prefixAttention } = rank.model;
+  return { precision, wholePrompts: prefixAttention !== null, maxPromptLen: null, needsExactPages: false };
+}
+
+/** The whole model for a single rank, else the part of each. */
+async function compileRanks(
+  modelDir: string,
+  config: TroupeConfig,
+  { onProgress, signal }: StartEngineOptions,
+): Promise<RankModel[]> {
+  const size = await numRanks(modelDir, config.engine);
+  const ranks: RankModel[] = [];
+  for (let rank = 0; rank < size; rank++) {
+    const { dir, model } = await compileModel({
+      modelDir,
+      precision: config.model.precision,
+      cacheDir: config.model.cacheDir ?? defaultCacheDir(),
+      ...(size > 1 && { place: { rank, size } }),
+      ...(onProgress && { onProgress }),
+      ...(signal && { signal }),
+    });
+    ranks.push({ kind: "compiled", compiledDir: dir, model });
+  }
+  return ranks;
+}
+
+/** Shards were cut for so many ranks, each of which reads its own then; any other number works too. */
+async function numRanks(modelDir: string, { tensorParallel, devices }: EngineConfig): Promise<number> {
+  if (tensorParallel !== null) return tensorParallel;
+  if (devices.length > 0) return devices.length;
+  return (await findShards(modelDir))?.strategy.size ?? 1;
+}
