@@ -77,7 +77,7 @@ function grow(
 }
 
 /** How much yarn and longrope turn the scores up; 1 for every other kind. */
-function attentionFactor({ scaling }: RopeSpec): number {
+export function attentionFactor({ scaling }: RopeSpec): number {
   if (scaling.kind === "longrope") return f32(scaling.attentionFactor);
   if (scaling.kind !== "yarn") return 1;
   return f32(scaling.attentionFactor ?? yarnMagnitude(scaling.factor, 1));

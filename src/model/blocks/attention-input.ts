@@ -10,6 +10,13 @@ import type { Value } from "../onnx/graph-builder.ts";
 import { linear } from "./linear.ts";
 import { normalize } from "./norm.ts";
 
+/** What attention takes: q [tokens, numHeads * headDim], k and v [tokens, numKvHeads * headDim]. */
+export interface AttentionInputs {
+  readonly q: Value;
+  readonly k: Value;
+  readonly v: Value;
+}
+
 /** Declares the segment's outputs q, k and v. */
 export function attentionInput(
   segment: Segment,
@@ -17,24 +24,34 @@ export function attentionInput(
   layer: LayerDescription,
   decoder: DecoderDescription,
 ): void {
+  const { numHeads, numKvHeads, headDim } = decoder;
+  const widths = { q: numHeads * headDim, k: numKvHeads * headDim, v: numKvHeads * headDim };
+  const values = projectAttention(segment, normed, layer, decoder, (rope, name) =>
+    segment.graph.input(`${name}.${rope}`, "float32", ["tokens", decoder.ropes[rope]!.rotaryDim / 2]),
+  );
+  for (const name of ["q", "k", "v"] as const)
+    segment.graph.output(name, values[name], "float32", ["tokens", widths[name]]);
+}
+
+/** @param anglesOf gives the cosines or sines of a rope, a row for each token [tokens, rotaryDim / 2] */
+export function projectAttention(
+  segment: Segment,
+  normed: Value,
+  layer: LayerDescription,
+  decoder: DecoderDescription,
+  anglesOf: (rope: number, name: "cos" | "sin") => Value,
+): AttentionInputs {
   const { graph } = segment;
   const { numHeads, numKvHeads, headDim } = decoder;
   const sizes = graph.int64s([numHeads * headDim, numKvHeads * headDim, numKvHeads * headDim]);
   const packed = linear(segment, normed, layer.qkv); // [tokens, (numHeads + 2 * numKvHeads) * headDim]
   const [q, k, v] = graph.multiNode("Split", [packed, sizes], ["query", "key", "value"], { axis: -1 });
-  const angles = layer.rotary === null ? null : ropeInputs(segment, layer.rotary, decoder);
+  const angles = layer.rotary === null ? null : rotaryAngles(layer.rotary, decoder, anglesOf);
   const finish = (value: Value, count: number, norm: NormDescription | null): Value => {
     const heads = norm === null ? value : normalizeHeads(segment, value, count, norm);
     return angles === null ? heads : rotate(segment, heads, count, angles);
   };
-  const outputs = {
-    q: [finish(q!, numHeads, layer.queryNorm), numHeads * headDim],
-    k: [finish(k!, numKvHeads, layer.keyNorm), numKvHeads * headDim],
-    v: [v!, numKvHeads * headDim],
-  } as const;
-  for (const [name, [value, width]] of Object.entries(outputs)) {
-    graph.output(name, value, "float32", ["tokens", width]);
-  }
+  return { q: finish(q!, numHeads, layer.queryNorm), k: finish(k!, numKvHeads, layer.keyNorm), v: v! };
 }
 
 /** @param x [tokens, numHeads * norm.size], normed head by head */
@@ -52,15 +69,13 @@ interface Angles {
   readonly pairs: RotaryDescription["pairs"];
 }
 
-function ropeInputs(
-  segment: Segment,
+function rotaryAngles(
   { rope, pairs }: RotaryDescription,
   { ropes, headDim }: DecoderDescription,
+  anglesOf: (rope: number, name: "cos" | "sin") => Value,
 ): Angles {
   const { rotaryDim } = ropes[rope]!;
-  const input = (name: string) =>
-    segment.graph.input(`${name}.${rope}`, "float32", ["tokens", rotaryDim / 2]);
-  return { cos: input("cos"), sin: input("sin"), rotaryDim, headDim, pairs };
+  return { cos: anglesOf(rope, "cos"), sin: anglesOf(rope, "sin"), rotaryDim, headDim, pairs };
 }
 
 /**

@@ -12,15 +12,28 @@ const FLOAT = 1;
  * @returns [tokens, hiddenSize]
  */
 export function embed(segment: Segment, decoder: DecoderDescription): Value {
+  const ids = segment.graph.input("ids", "int64", ["tokens"]);
+  return embedTokens(segment, decoder, ids, () => segment.graph.input("positions", "int32", ["tokens"]));
+}
+
+/**
+ * @param ids int64 [tokens]
+ * @param positions makes int32 or int64 [tokens]; called for models that learned them
+ * @returns [tokens, hiddenSize]
+ */
+export function embedTokens(
+  segment: Segment,
+  decoder: DecoderDescription,
+  ids: Value,
+  positions: () => Value,
+): Value {
   const { graph } = segment;
   const { embedding, hiddenSize, vocabSize, maxPositions } = decoder;
-  const ids = graph.input("ids", "int64", ["tokens"]);
   let x = lookUp(segment, "embedding", embedding.tensor, [vocabSize, hiddenSize], ids);
   if (embedding.scale !== 1) x = graph.node("Mul", [x, graph.float32(embedding.scale)]);
   if (embedding.positions !== null) {
-    const positions = graph.input("positions", "int32", ["tokens"]);
     const shape = [maxPositions, hiddenSize] as const;
-    x = graph.node("Add", [x, lookUp(segment, "positionEmbedding", embedding.positions, shape, positions)]);
+    x = graph.node("Add", [x, lookUp(segment, "positionEmbedding", embedding.positions, shape, positions())]);
   }
   return embedding.norm === null ? x : normalize(segment, x, embedding.norm);
 }

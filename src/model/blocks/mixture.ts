@@ -102,7 +102,12 @@ function runExperts(
   const tokensOf = split(tokens, counts, "tokens");
   const ones = graph.int64s(experts.map(() => 1));
   const isChosen = split(graph.node("Cast", [counts], { to: BOOL }), ones, "isChosen");
-  const none = graph.initializer("noRows", "float32", [0, router.inputs], new Float32Array(0));
+  const none = graph.initializer(
+    `${segment.scope}noRows`,
+    "float32",
+    [0, router.inputs],
+    new Float32Array(0),
+  );
   const results = experts.map((expert, index) =>
     graph.conditional(
       isChosen[index]!,

@@ -15,6 +15,7 @@ import { listWeightFiles } from "../shards/list-weight-files.ts";
 import { type RankDecoder, shardDecoder } from "../tensor-parallel/shard-decoder.ts";
 import type { RankPlace } from "../tensor-parallel/tensor-cut.ts";
 import { createTemporaryFolder, removeAbandonedFolders } from "./cache-folder.ts";
+import { choosePrecision } from "./choose-precision.ts";
 import { FORMAT_VERSION, readCompiled, writeCompiled } from "./compiled-file.ts";
 import { fileHash, sha256 } from "./content-hash.ts";
 import { createProgress, type OnProgress, type Progress } from "./progress.ts";
@@ -81,19 +82,6 @@ export async function compileModel(options: CompileOptions): Promise<CompileResu
 
 interface ChosenOptions extends CompileOptions {
   readonly precision: Precision;
-}
-
-/** Rounding what is rounded already, or widening it, would give other answers than the name says. */
-async function choosePrecision({ modelDir, precision }: CompileOptions): Promise<Precision> {
-  await using store = await WeightStore.open(modelDir);
-  const { quantization } = store;
-  if (quantization === null || precision === null || precision === quantization) {
-    return quantization ?? precision ?? "fp32";
-  }
-  const message =
-    `${modelDir} holds ${quantization} weights and cannot be compiled to ${precision}; leave the precision out, ` +
-    "or take the weights it was converted from";
-  throw new TroupeError("invalid_model", message, { details: { quantization, precision } });
 }
 
 /** The name says what it is to people, the hash to us. Settings count by what they come to in the description. */

@@ -1,7 +1,8 @@
 /** What the segments of one rank and those of one among several have in common. */
 import { attentionInput } from "../blocks/attention-input.ts";
 import { linear } from "../blocks/linear.ts";
-import { normalize } from "../blocks/norm.ts";
+import { feedForward } from "../blocks/mlp.ts";
+import { addAndNormalize, normalize } from "../blocks/norm.ts";
 import {
   type DecoderDescription,
   type LayerDescription,
@@ -29,15 +30,29 @@ export function enterLayer(
   attentionInput(segment, input.normed, layer, decoder);
 }
 
-/** Declares the logits, or a rank's part of them. */
-export function leaveDecoder(
+/** What follows attention in a layer, and the norm that comes next. */
+export function finishLayer(
   segment: Segment,
-  { head, logitSoftcap }: DecoderDescription,
-  normed: Value,
-): void {
+  layer: LayerDescription,
+  { att, x }: { readonly att: Value; readonly x: Value },
+  nextNorm: NormDescription,
+): PartInput {
+  const attention = postNorm(segment, linear(segment, att, layer.output), layer.attentionPostNorm);
+  const middle = addAndNormalize(segment, x, attention, layer.mlpNorm);
+  const mlp = postNorm(segment, feedForward(segment, middle.normed, layer.mlp), layer.mlpPostNorm);
+  return addAndNormalize(segment, residual(segment, layer, middle), mlp, nextNorm);
+}
+
+/** Declares the logits, or a rank's part of them. */
+export function leaveDecoder(segment: Segment, decoder: DecoderDescription, normed: Value): void {
+  const logits = logitsOf(segment, decoder, normed);
+  segment.graph.output("logits", logits, "float32", ["tokens", numOutputs(decoder.head)]);
+}
+
+/** @returns [tokens, outputs of the head] */
+export function logitsOf(segment: Segment, { head, logitSoftcap }: DecoderDescription, normed: Value): Value {
   const product = linear(segment, normed, head);
-  const logits = logitSoftcap === null ? product : softcap(segment, product, logitSoftcap);
-  segment.graph.output("logits", logits, "float32", ["tokens", numOutputs(head)]);
+  return logitSoftcap === null ? product : softcap(segment, product, logitSoftcap);
 }
 
 /** cap · tanh(x / cap). */

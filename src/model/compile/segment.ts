@@ -30,11 +30,17 @@ export class Segment {
   /** How linear layers are stored and multiplied. */
   readonly linearForm: LinearForm;
   readonly jobs: WeightJob[] = [];
+  /** Begins the names of weights from now on, where several layers stand in one graph. */
+  scope = "";
+  /** Its external data, beside it. */
+  readonly weightsFile: string;
   readonly #store: WeightStore;
   #end = 0;
 
-  constructor(name: string, linearForm: LinearForm, store: WeightStore) {
+  /** @param dataFile default: a file of its own, named as it is */
+  constructor(name: string, linearForm: LinearForm, store: WeightStore, dataFile?: string) {
     this.name = name;
+    this.weightsFile = dataFile ?? weightsFile(this.graphFile);
     this.graph = new GraphBuilder(name);
     this.linearForm = linearForm;
     this.#store = store;
@@ -43,11 +49,6 @@ export class Segment {
   /** The graph, in the compiled model's folder. */
   get graphFile(): string {
     return `${this.name}.onnx`;
-  }
-
-  /** Its external data, beside it. */
-  get weightsFile(): string {
-    return weightsFile(this.graphFile);
   }
 
   /** Bytes of the data file. */
@@ -61,7 +62,7 @@ export class Segment {
     const length = tensorBytes(dataType, dims);
     this.#end = position + length;
     const data = { location: this.weightsFile, offset: position, length };
-    return { value: this.graph.externalInitializer(name, dataType, dims, data), position };
+    return { value: this.graph.externalInitializer(`${this.scope}${name}`, dataType, dims, data), position };
   }
 
   /**

@@ -3,14 +3,12 @@
  * each is in compiled-model.ts.
  */
 import { embed } from "../blocks/embedding.ts";
-import { linear } from "../blocks/linear.ts";
-import { feedForward } from "../blocks/mlp.ts";
-import { addAndNormalize, normalize } from "../blocks/norm.ts";
+import { normalize } from "../blocks/norm.ts";
 import type { DecoderDescription, LayerDescription, NormDescription } from "../decoder-description.ts";
 import type { LinearForm } from "../precisions/linear-form.ts";
 import type { WeightStore } from "../safetensors/weight-store.ts";
 import { Segment } from "./segment.ts";
-import { enterLayer, leaveDecoder, type PartInput, postNorm, residual } from "./segment-parts.ts";
+import { enterLayer, finishLayer, leaveDecoder, type PartInput } from "./segment-parts.ts";
 
 /**
  * @returns numLayers + 1 segments with all weights placed and none read
@@ -45,25 +43,22 @@ function buildBlock(
   before: LayerDescription,
   after: LayerDescription,
 ): void {
-  enterLayer(segment, decoder, after, finishLayer(segment, decoder, before, after.inputNorm));
+  enterLayer(segment, decoder, after, fromAttention(segment, decoder, before, after.inputNorm));
 }
 
 function buildLast(segment: Segment, decoder: DecoderDescription, before: LayerDescription): void {
-  const { normed } = finishLayer(segment, decoder, before, decoder.finalNorm);
+  const { normed } = fromAttention(segment, decoder, before, decoder.finalNorm);
   leaveDecoder(segment, decoder, normed);
 }
 
-/** What follows attention in a layer, and the norm that comes next. */
-function finishLayer(
+/** What follows the attention of a layer, from the segment's inputs att and x. */
+function fromAttention(
   segment: Segment,
   { numHeads, headDim, hiddenSize }: DecoderDescription,
   layer: LayerDescription,
   nextNorm: NormDescription,
 ): PartInput {
-  const attended = segment.graph.input("att", "float32", ["tokens", numHeads * headDim]);
+  const att = segment.graph.input("att", "float32", ["tokens", numHeads * headDim]);
   const x = segment.graph.input("x", "float32", ["tokens", hiddenSize]);
-  const attention = postNorm(segment, linear(segment, attended, layer.output), layer.attentionPostNorm);
-  const middle = addAndNormalize(segment, x, attention, layer.mlpNorm);
-  const mlp = postNorm(segment, feedForward(segment, middle.normed, layer.mlp), layer.mlpPostNorm);
-  return addAndNormalize(segment, residual(segment, layer, middle), mlp, nextNorm);
+  return finishLayer(segment, layer, { att, x }, nextNorm);
 }
