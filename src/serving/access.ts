@@ -46,6 +46,11 @@ export class Access {
     return this.#checkKey(bearerKey(visitor.headers), "Send it as the header Authorization: Bearer KEY.");
   }
 
+  /** Whose things a client may see: those of its key; without keys everybody's are everybody's. */
+  ownerOf(client: string): string {
+    return this.#keys.isRequired ? client : "everybody";
+  }
+
   /**
    * Lets a WebSocket in. Pages of other origins are stopped here because browsers do not: any page may open a socket to
    * any address.

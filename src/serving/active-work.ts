@@ -8,6 +8,14 @@ export const CUT_GRACE_MS = 1_000;
 /** Ends one request early. */
 export type Cut = (reason: TroupeError) => void;
 
+/** A request that was let in. */
+export interface Admission {
+  /** To be called when the request has ended, however; once. */
+  finish(): void;
+  /** Its work goes on without it: it counts toward its client's limit until then as well. */
+  countUntil(ended: Promise<void>): void;
+}
+
 /** @see createServer */
 export class ActiveWork {
   readonly #clock: Clock;
@@ -41,21 +49,24 @@ export class ActiveWork {
 
   /**
    * @param client who asks, as {@link Access} names it; without it no limit by client applies.
-   * @returns to be called when the request has ended, however.
    * @throws TroupeError `not_ready` while closing; `rate_limited` when the client has too many in flight.
    */
-  add(cut: Cut, client?: string): () => void {
+  add(cut: Cut, client?: string): Admission {
     if (this.#isClosing)
       throw new TroupeError(
         "not_ready",
         "The server is stopping and takes no new requests. Retry elsewhere or later.",
       );
-    let leave = client === undefined ? null : this.#enterWithin(client);
-    const finish = this.join(cut);
-    return () => {
-      finish();
-      leave?.();
-      leave = null;
+    const leave = client === undefined ? () => undefined : this.#enterWithin(client);
+    const part = this.join(cut);
+    const ends: Promise<void>[] = [];
+    return {
+      finish: () => {
+        part();
+        if (ends.length === 0) leave();
+        else void Promise.all(ends).then(leave);
+      },
+      countUntil: (ended) => void ends.push(ended),
     };
   }
 
@@ -67,27 +78,18 @@ export class ActiveWork {
     };
   }
 
-  /**
-   * Counts work that goes on without its request toward the client's limit; it has been let in before.
-   *
-   * @returns to be called once when the work has ended.
-   */
-  hold(client: string): () => void {
-    this.#numByClient.set(client, (this.#numByClient.get(client) ?? 0) + 1);
-    return () => {
-      const numLeft = this.#numByClient.get(client)! - 1;
-      if (numLeft === 0) this.#numByClient.delete(client);
-      else this.#numByClient.set(client, numLeft);
-    };
-  }
-
   #enterWithin(client: string): () => void {
     const numHere = this.#numByClient.get(client) ?? 0;
     if (this.#maxPerClient !== null && numHere >= this.#maxPerClient) {
       const text = `You have ${numHere} requests in flight, the limit of this server. Wait for one to end.`;
       throw new TroupeError("rate_limited", text);
     }
-    return this.hold(client);
+    this.#numByClient.set(client, numHere + 1);
+    return () => {
+      const numLeft = this.#numByClient.get(client)! - 1;
+      if (numLeft === 0) this.#numByClient.delete(client);
+      else this.#numByClient.set(client, numLeft);
+    };
   }
 
   /** Refuses new requests and waits for those in flight; cuts what is left after `drainMs`. */

@@ -8,7 +8,7 @@ import {
   GenerationCollector,
   type PromptEvent,
 } from "../protocol/collected-generation.ts";
-import type { GenerateRequest, GenerationEvent } from "../protocol/engine.ts";
+import type { GenerateOptions, GenerateRequest, GenerationEvent } from "../protocol/engine.ts";
 import { checkPrompt } from "./check-prompt.ts";
 import { mergeStreams } from "./merge-streams.ts";
 import type { RequestMeter } from "./request-meter.ts";
@@ -37,16 +37,21 @@ export interface Generation {
  * Resolves when every prompt is admitted.
  *
  * @param signal aborting it cancels all prompts.
+ * @param traceparent the W3C trace that they belong to.
  * @throws TroupeError of the first prompt that was refused; the others are cancelled.
  */
 export async function startGeneration(
   context: GenerationContext,
   requests: readonly GenerateRequest[],
   signal: AbortSignal,
+  traceparent: string | null,
 ): Promise<Generation> {
   for (const { prompt } of requests) checkPrompt(context.limits, prompt);
   const stop = new AbortController();
-  const options = { signal: AbortSignal.any([signal, stop.signal]) };
+  const options: GenerateOptions = {
+    signal: AbortSignal.any([signal, stop.signal]),
+    ...(traceparent !== null && { traceparent }),
+  };
   const meters = requests.map(() => context.metrics.meterRequest());
   const iterators: AsyncIterator<GenerationEvent>[] = [];
   try {

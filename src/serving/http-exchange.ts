@@ -1,12 +1,11 @@
 /** HTTP as the routes see it: plain requests in, plain replies out. The framework stays in its adapter. */
 import type { TroupeError } from "../errors/troupe-error.ts";
+import type { Caller } from "./caller.ts";
 
 /** A request whose body has been read. */
-export interface HttpRequest {
+export interface HttpRequest extends Caller {
   /** The client's X-Request-Id, else one of ours; it is sent back. */
   readonly id: string;
-  /** Who asks, for limits by client. */
-  readonly client: string;
   /** Decoded JSON; undefined when there was none. */
   readonly body: unknown;
   /** What stands in place of the route's `*`. */
@@ -19,6 +18,8 @@ export interface HttpRequest {
   readonly lastEventId: string | null;
   /** Aborted when the client goes away, or when the server stops and the drain deadline has passed. */
   readonly signal: AbortSignal;
+  /** What it began goes on without it: it counts toward its client's limit until then. */
+  countUntil(ended: Promise<void>): void;
 }
 
 /** What a route answers. Failures are thrown as TroupeErrors. */
@@ -65,6 +66,8 @@ export interface Route {
   readonly path: string;
   /** Refused while the server stops, and waited for. */
   readonly isWork: boolean;
+  /** A request with `Last-Event-ID` only reads what another one began: it counts toward no limit. */
+  readonly takesUp?: boolean;
   handle(request: HttpRequest): HttpReply | Promise<HttpReply>;
   /** How the route's protocol says that something went wrong; default: OpenAI's error object and the error's status. */
   toErrorReply?(error: TroupeError): ErrorReply;

@@ -12,6 +12,7 @@ import { toErrorObject } from "../protocol/openai/error-object.ts";
 import type { Access } from "./access.ts";
 import { ActiveWork } from "./active-work.ts";
 import { endBadConnection } from "./bad-connection.ts";
+import { toCaller } from "./caller.ts";
 import { toClientError } from "./client-error.ts";
 import type { ConnectionLimits } from "./connection-limits.ts";
 import { errorHeaders, unknownRoute } from "./http-errors.ts";
@@ -20,7 +21,7 @@ import { toListenError } from "./listen-error.ts";
 import { createNodeServer } from "./node-server.ts";
 import type { OriginPolicy } from "./origin-policy.ts";
 import type { ServingContext } from "./serving-context.ts";
-import { writeSse } from "./sse-writer.ts";
+import { writeSse, writeSseHead } from "./sse-writer.ts";
 
 const METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"] as const;
 
@@ -158,27 +159,40 @@ function admit({ access }: HttpServerOptions, request: FastifyRequest): void {
 }
 
 async function serve(
-  { context, config }: HttpServerOptions,
+  { context, config, access }: HttpServerOptions,
   route: Route,
   request: FastifyRequest,
   reply: FastifyReply,
 ): Promise<FastifyReply> {
   const abort = new AbortController();
   const cut = (reason: TroupeError): void => abort.abort(reason);
-  const finish = route.isWork ? context.work.add(cut, request.client) : null;
+  const lastEventId = lastEventIdOf(request);
+  const client = route.takesUp && lastEventId !== null ? undefined : request.client;
+  const admission = route.isWork ? context.work.add(cut, client) : null;
   reply.raw.once("close", () => {
     if (!reply.raw.writableFinished)
       abort.abort(new TroupeError("cancelled", "The client went away before the response was complete."));
-    finish?.();
+    admission?.finish();
   });
   try {
-    const answer = await route.handle(toHttpRequest(request, abort.signal));
+    const answer = await route.handle({
+      ...toCaller(access, request.client, request.headers),
+      ...toHttpRequest(request),
+      lastEventId,
+      signal: abort.signal,
+      countUntil: (ended) => admission?.countUntil(ended),
+    });
     if (answer.kind !== "text") request.responseId = answer.responseId ?? null;
     if (answer.kind !== "events") return sendReply(reply, answer);
-    if (!route.isWork && !reply.raw.closed) reply.raw.once("close", context.work.join(cut));
     reply.headers(answer.headers ?? {});
     reply.hijack();
     copyHeaders(reply);
+    if (request.method === "HEAD") {
+      writeSseHead(reply.raw, answer.contentType);
+      reply.raw.end();
+      return reply;
+    }
+    if (!route.isWork && !reply.raw.closed) reply.raw.once("close", context.work.join(cut));
     await writeSse(reply.raw, answer.frames, {
       maxBufferedBytes: config.maxBufferedBytes,
       clock: context.clock,
@@ -195,21 +209,24 @@ async function serve(
   }
 }
 
-function toHttpRequest(request: FastifyRequest, signal: AbortSignal): HttpRequest {
+function lastEventIdOf({ headers }: FastifyRequest): string | null {
+  const { "last-event-id": id } = headers;
+  return typeof id === "string" && id !== "" ? id : null;
+}
+
+function toHttpRequest(
+  request: FastifyRequest,
+): Pick<HttpRequest, "id" | "body" | "rest" | "pathId" | "query"> {
   const { "*": rest = "", id: pathId = "" } = request.params as {
     readonly "*"?: string;
     readonly id?: string;
   };
-  const { "last-event-id": lastEventId } = request.headers;
   return {
     id: request.id,
-    client: request.client,
     body: request.body,
     rest,
     pathId,
     query: request.query as Readonly<Record<string, unknown>>,
-    lastEventId: typeof lastEventId === "string" && lastEventId !== "" ? lastEventId : null,
-    signal,
   };
 }
 

@@ -11,7 +11,7 @@ export const MAX_ENDED_STREAMS = 1024;
 export class KeptStreams<T> {
   readonly #clock: Clock;
   readonly #windowMs: number;
-  readonly #streams = new Map<string, OpenStream<T>>();
+  readonly #streams = new Map<string, { readonly open: OpenStream<T>; readonly owner: string }>();
   /** Names of ended streams, oldest first. */
   readonly #ended = new Set<string>();
 
@@ -26,15 +26,16 @@ export class KeptStreams<T> {
     return this.#streams.size;
   }
 
-  /** @param id unique and not to be guessed: whoever knows it may read the stream. */
-  add(id: string, open: OpenStream<T>): void {
-    this.#streams.set(id, open);
+  /** @param owner who alone may read the stream; to others it is not there. */
+  add(id: string, owner: string, open: OpenStream<T>): void {
+    this.#streams.set(id, { open, owner });
     void open.stream.ended.then(() => this.#onEnded(id));
   }
 
-  /** Ends stream `id` with an error for its readers; no effect when it has ended. */
-  cancel(id: string, reason: TroupeError): void {
-    this.#streams.get(id)?.cancel(reason);
+  /** Ends stream `id` with an error for its readers; no effect when it has ended or is another's. */
+  cancel(id: string, owner: string, reason: TroupeError): void {
+    const kept = this.#streams.get(id);
+    if (kept?.owner === owner) kept.open.cancel(reason);
   }
 
   /** Forgets a stream; whoever reads it reads on. */
@@ -46,11 +47,12 @@ export class KeptStreams<T> {
   /**
    * The events of stream `id` from number `from` on.
    *
-   * @throws TroupeError `not_found` for a stream that never was or is forgotten, and what {@link LiveStream.read} throws.
+   * @throws TroupeError `not_found` for a stream that never was, is forgotten or is another's, and what
+   * {@link LiveStream.read} throws.
    */
-  read(id: string, from: number, signal: AbortSignal): AsyncGenerator<NumberedEvent<T>> {
-    const open = this.#streams.get(id);
-    if (open !== undefined) return open.stream.read(from, signal);
+  read(id: string, owner: string, from: number, signal: AbortSignal): AsyncGenerator<NumberedEvent<T>> {
+    const kept = this.#streams.get(id);
+    if (kept?.owner === owner) return kept.open.stream.read(from, signal);
     const name = JSON.stringify(id.slice(0, 200));
     const message = `There is no stream ${name}. A stream can be taken up again until ${this.#windowMs} ms after its connection was lost (server.resumeWindowMs), and its events are kept that long after its end.`;
     throw new TroupeError("not_found", message);

@@ -40,7 +40,7 @@ export async function openStream<T>(options: OpenStreamOptions<T>): Promise<Open
     stream?.release();
   };
   const giveUp = (): void => controller.abort(signal.reason);
-  const finish = work.add(cancel);
+  const { finish } = work.add(cancel);
   signal.addEventListener("abort", giveUp);
   try {
     const source = await begin(controller.signal);

@@ -5,7 +5,7 @@ import type { StreamOptions } from "../protocol/openai/stream-options.ts";
 import { sumUsage } from "../protocol/openai/usage.ts";
 import { readEventId, toEventId } from "./event-ids.ts";
 import { collectGeneration, type Generation, startGeneration } from "./generation.ts";
-import type { HttpReply } from "./http-exchange.ts";
+import type { HttpReply, HttpRequest } from "./http-exchange.ts";
 import { openStream } from "./open-stream.ts";
 import type { ServingContext } from "./serving-context.ts";
 import { SSE_DONE, toDataFrame } from "./sse-writer.ts";
@@ -26,11 +26,11 @@ export interface PreparedResponse {
 export async function respond(
   context: ServingContext,
   prepared: PreparedResponse,
-  signal: AbortSignal,
+  http: HttpRequest,
 ): Promise<HttpReply> {
   const { id: responseId, requests, responder, stream } = prepared;
-  if (stream.isResumable) return await respondResumably(context, prepared, signal);
-  const generation = await startGeneration(context, requests, signal);
+  if (stream.isResumable) return await respondResumably(context, prepared, http);
+  const generation = await startGeneration(context, requests, http.signal, http.traceparent);
   if (stream.isStreamed)
     return { kind: "events", responseId, frames: toFrames(toData(generation, responder)) };
   return { kind: "json", responseId, body: responder.whole(await collectGeneration(generation)) };
@@ -41,38 +41,40 @@ export async function respond(
  *
  * @throws TroupeError `invalid_request` for an id that is none of ours, `not_found` for a stream that is forgotten.
  */
-export function resume(context: ServingContext, lastEventId: string, signal: AbortSignal): HttpReply {
+export function resume(context: ServingContext, lastEventId: string, http: HttpRequest): HttpReply {
   const { streamId, from } = readEventId(lastEventId);
-  return { kind: "events", responseId: streamId, frames: toKeptFrames(context, streamId, from, signal) };
+  return { kind: "events", responseId: streamId, frames: toKeptFrames(context, streamId, from, http) };
 }
 
 async function respondResumably(
   context: ServingContext,
   { id, requests, responder }: PreparedResponse,
-  signal: AbortSignal,
+  http: HttpRequest,
 ): Promise<HttpReply> {
+  const { signal, owner, traceparent } = http;
   const { clock, work, limits, eventStreams } = context;
   const open = await openStream({
     clock,
     work,
-    begin: async (abort) => toData(await startGeneration(context, requests, abort), responder),
+    begin: async (abort) => toData(await startGeneration(context, requests, abort, traceparent), responder),
     maxEvents: limits.maxStreamEvents,
     windowMs: limits.resumeWindowMs,
     isAwaited: true,
     endsWithReaders: true,
     signal,
   });
-  eventStreams.add(id, open);
-  return { kind: "events", responseId: id, frames: toKeptFrames(context, id, 0, signal) };
+  http.countUntil(open.stream.ended);
+  eventStreams.add(id, owner, open);
+  return { kind: "events", responseId: id, frames: toKeptFrames(context, id, 0, http) };
 }
 
 function toKeptFrames(
   { eventStreams }: ServingContext,
   streamId: string,
   from: number,
-  signal: AbortSignal,
+  { owner, signal }: HttpRequest,
 ): AsyncIterable<string> {
-  const events = eventStreams.read(streamId, from, signal);
+  const events = eventStreams.read(streamId, owner, from, signal);
   return (async function* () {
     for await (const { number, event } of events)
       yield toDataFrame(event, { id: toEventId(streamId, number) });

@@ -4,12 +4,11 @@
  */
 import { TroupeError } from "../errors/troupe-error.ts";
 import { decodeFrame } from "../protocol/stream-messages.ts";
+import type { Caller } from "./caller.ts";
 import { OutboundBuffer } from "./outbound-buffer.ts";
 
 /** What a session needs of its socket. */
-export interface SocketChannel {
-  /** Who is connected, for limits by client. */
-  readonly client: string;
+export interface SocketChannel extends Caller {
   /** Calls `onFlushed` when the bytes have left; never when the socket failed, whose `close` follows. */
   send(bytes: Buffer, onFlushed: () => void): void;
   /** Stops and starts reading what the client sends. */

@@ -64,8 +64,8 @@ export async function writeSse(
   frames: AsyncIterable<string>,
   options: SseOptions,
 ): Promise<void> {
-  const { contentType = HEADERS["content-type"], keepAlive = KEEP_ALIVE } = options;
-  response.writeHead(200, { ...HEADERS, "content-type": contentType });
+  const { keepAlive = KEEP_ALIVE } = options;
+  writeSseHead(response, options.contentType);
   response.flushHeaders();
   const buffer = new OutboundBuffer(options.maxBufferedBytes);
   const heartbeat = new Heartbeat(options, () => {
@@ -93,6 +93,14 @@ export async function writeSse(
     options.signal.removeEventListener("abort", unblock);
     response.end();
   }
+}
+
+/** What comes before the first frame, and all that there is for HEAD. */
+export function writeSseHead(
+  response: ServerResponse,
+  contentType = HEADERS["content-type"] as string,
+): void {
+  response.writeHead(200, { ...HEADERS, "content-type": contentType });
 }
 
 /** Beats when nothing else was sent for a while, a request that waits in the queue among others. */

@@ -16,6 +16,8 @@ import {
   toErrorMessage,
   toTokenMessage,
 } from "../protocol/stream-messages.ts";
+import type { Admission } from "./active-work.ts";
+import type { Caller } from "./caller.ts";
 import { toClientError } from "./client-error.ts";
 import { type Generation, startGeneration } from "./generation.ts";
 import type { NumberedEvent } from "./live-stream.ts";
@@ -32,6 +34,7 @@ export interface StreamLimits {
 
 type GenerateMessage = ClientMessage & { type: "generate" };
 type ResumeMessage = ClientMessage & { type: "resume" };
+type Open = (signal: AbortSignal, admission: Admission) => Promise<AsyncIterable<object>>;
 
 /** A request that is being answered on this socket. */
 interface Live {
@@ -45,14 +48,14 @@ interface Live {
 export class StreamSession implements SocketSession {
   readonly #context: ServingContext;
   readonly #limits: StreamLimits;
-  readonly #client: string;
+  readonly #caller: Caller;
   readonly #port: SocketPort;
   readonly #live = new Map<string, Live>();
 
   constructor(context: ServingContext, limits: StreamLimits, channel: SocketChannel) {
     this.#context = context;
     this.#limits = limits;
-    this.#client = channel.client;
+    this.#caller = channel;
     this.#port = new SocketPort(channel, limits.maxBufferedBytes);
   }
 
@@ -88,8 +91,8 @@ export class StreamSession implements SocketSession {
     const params = toSamplingParams(this.#context, message.fields, wireName, message.format);
     const request = { requestId: `stream-${this.#context.newId()}`, prompt: message.prompt, params };
     if (message.isResumable) {
-      const live = this.#begin(id, request.requestId, (signal) =>
-        this.#openResumable(message, request, signal),
+      const live = this.#begin(id, request.requestId, (signal, admission) =>
+        this.#openResumable(message, request, signal, admission),
       );
       live.stream = request.requestId;
     } else this.#begin(id, request.requestId, (signal) => this.#answer(message, request, signal));
@@ -97,17 +100,17 @@ export class StreamSession implements SocketSession {
 
   #resume({ id, stream, from }: ResumeMessage): void {
     this.#checkRoom(id);
-    const live = this.#begin(id, stream, async (signal) => {
-      return numbered(id, this.#context.messageStreams.read(stream, from, signal));
-    });
-    live.stream = stream;
+    const { owner } = this.#caller;
+    const read: Open = async (signal) =>
+      numbered(id, this.#context.messageStreams.read(stream, owner, from, signal));
+    this.#begin(id, stream, read, null).stream = stream;
   }
 
   #cancel(id: string): void {
     const reason = new TroupeError("cancelled", "Cancelled by the client.");
     const live = this.#live.get(id);
     // An unknown id is no error: the cancel may have crossed the request's end.
-    if (live?.stream != null) this.#context.messageStreams.cancel(live.stream, reason);
+    if (live?.stream != null) this.#context.messageStreams.cancel(live.stream, this.#caller.owner, reason);
     live?.controller.abort(reason);
   }
 
@@ -123,15 +126,17 @@ export class StreamSession implements SocketSession {
     }
   }
 
-  #begin(id: string, requestId: string, open: (signal: AbortSignal) => Promise<AsyncIterable<object>>): Live {
+  /** @param client whose limit it counts toward; null for what only reads on */
+  #begin(id: string, requestId: string, open: Open, client: string | null = this.#caller.client): Live {
     const controller = new AbortController();
-    const finish = this.#context.work.add((reason) => controller.abort(reason), this.#client);
+    const admission = this.#context.work.add((reason) => controller.abort(reason), client ?? undefined);
     const live: Live = { controller, stream: null };
     this.#live.set(id, live);
     const { logger, clock } = this.#context;
     const startMs = clock.now();
-    void this.#run(id, requestId, open, controller.signal).finally(() => {
-      finish();
+    const answer = (): ReturnType<Open> => open(controller.signal, admission);
+    void this.#run(id, requestId, answer, controller.signal).finally(() => {
+      admission.finish();
       const durationMs = Math.round(clock.now() - startMs);
       logger.info(
         { requestId, clientRequestId: id, path: STREAM_PATH, durationMs },
@@ -144,11 +149,11 @@ export class StreamSession implements SocketSession {
   async #run(
     id: string,
     requestId: string,
-    open: (signal: AbortSignal) => Promise<AsyncIterable<object>>,
+    open: () => ReturnType<Open>,
     signal: AbortSignal,
   ): Promise<void> {
     try {
-      for await (const message of await open(signal)) {
+      for await (const message of await open()) {
         // Free before the client can read it, so that it may use the id again at once.
         if ("type" in message && message.type === "done") this.#live.delete(id);
         await this.#port.send(message);
@@ -169,7 +174,8 @@ export class StreamSession implements SocketSession {
     request: GenerateRequest,
     signal: AbortSignal,
   ): Promise<AsyncIterable<object>> {
-    const generation = await startGeneration(this.#context, [request], signal);
+    const { traceparent } = this.#caller;
+    const generation = await startGeneration(this.#context, [request], signal, traceparent);
     return addressed(message.id, toMessages(generation, message.withTokenIds));
   }
 
@@ -177,22 +183,25 @@ export class StreamSession implements SocketSession {
     message: GenerateMessage,
     request: GenerateRequest & { readonly requestId: string },
     signal: AbortSignal,
+    admission: Admission,
   ): Promise<AsyncIterable<object>> {
     const { clock, work, limits, messageStreams } = this.#context;
+    const { owner, traceparent } = this.#caller;
     const { requestId: stream } = request;
     const open = await openStream({
       clock,
       work,
       begin: async (abort) =>
-        toMessages(await startGeneration(this.#context, [request], abort), message.withTokenIds),
+        toMessages(await startGeneration(this.#context, [request], abort, traceparent), message.withTokenIds),
       maxEvents: limits.maxStreamEvents,
       windowMs: limits.resumeWindowMs,
       isAwaited: true,
       endsWithReaders: true,
       signal,
     });
-    messageStreams.add(stream, open);
-    const messages = numbered(message.id, messageStreams.read(stream, 0, signal));
+    admission.countUntil(open.stream.ended);
+    messageStreams.add(stream, owner, open);
+    const messages = numbered(message.id, messageStreams.read(stream, owner, 0, signal));
     return (async function* () {
       yield { type: "started", id: message.id, stream };
       yield* messages;

@@ -6,6 +6,7 @@ import type { Timer } from "../core/clock.ts";
 import { TroupeError, toTroupeError } from "../errors/troupe-error.ts";
 import { type Access, KEY_PROTOCOL_PREFIX } from "./access.ts";
 import { toRawResponse } from "./bad-connection.ts";
+import { type Caller, toCaller } from "./caller.ts";
 import type { ServingContext } from "./serving-context.ts";
 import type { OpenSession, SocketSession } from "./socket-session.ts";
 
@@ -74,7 +75,7 @@ export class WebSocketEndpoint {
       });
       socket.removeListener("error", onError);
       this.#server.handleUpgrade(request, socket, head, (webSocket) =>
-        this.#open(webSocket, client, openSession),
+        this.#open(webSocket, toCaller(this.#access, client, request.headers), openSession),
       );
     } catch (thrown) {
       const error = toTroupeError(thrown);
@@ -106,7 +107,7 @@ export class WebSocketEndpoint {
     return Object.hasOwn(this.#protocols, path) ? this.#protocols[path] : undefined;
   }
 
-  #open(webSocket: WebSocket, client: string, openSession: OpenSession): void {
+  #open(webSocket: WebSocket, caller: Caller, openSession: OpenSession): void {
     const { metrics, logger, clock } = this.#context;
     const socketId = this.#context.newId();
     const beBusy = (): void => {
@@ -114,7 +115,7 @@ export class WebSocketEndpoint {
       peer.lastBusyMs = clock.now();
     };
     const session = openSession({
-      client,
+      ...caller,
       send: (bytes, onFlushed) =>
         webSocket.send(bytes, { binary: false }, (error) => {
           // A socket that failed takes nothing more; its close follows.

@@ -10,6 +10,7 @@ import type {
   EngineCounters,
   EngineSnapshot,
   EngineStatus,
+  GenerateOptions,
   GenerateRequest,
   GenerationEvent,
   ModelInfo,
@@ -76,6 +77,8 @@ export class FakeEngine implements Engine {
   };
   /** Every request, as it was submitted. */
   readonly requests: GenerateRequest[] = [];
+  /** The traces that they came with. */
+  readonly traces: (string | undefined)[] = [];
   /** Ids of requests that were cancelled. */
   readonly cancelled: string[] = [];
   /** Events handed over so far, all requests together. */
@@ -116,12 +119,10 @@ export class FakeEngine implements Engine {
     while (!check(this)) await once(this.#events, "change");
   }
 
-  async *generate(
-    request: GenerateRequest,
-    options: { readonly signal?: AbortSignal } = {},
-  ): AsyncGenerator<GenerationEvent> {
+  async *generate(request: GenerateRequest, options: GenerateOptions = {}): AsyncGenerator<GenerationEvent> {
     const id = request.requestId ?? `request-${this.requests.length}`;
     this.requests.push(request);
+    this.traces.push(options.traceparent);
     this.#changed();
     const script = typeof this.script === "function" ? this.script(request) : this.script;
     if (script.refuse !== undefined) throw script.refuse;

@@ -77,6 +77,47 @@ test("a client with too many requests in flight gets 429 over HTTP and WebSocket
   assert.equal((await post("/v1/completions", { prompt: "x" }, as(apiKeys[0]!))).status, 200);
 });
 
+test("what goes on without its connection counts toward its client's limit, and may be taken up over it", async (t) => {
+  const { engine, port, post } = await startServer(t, { config: { maxRequestsPerClient: 1 } });
+  const resumable = { prompt: "x", stream: true, stream_options: { resumable: true } };
+  const isLimited = async (): Promise<boolean> => (await post("/tokenize", { prompt: "x" })).status === 429;
+  const freed = async (): Promise<void> => {
+    while (await isLimited());
+  };
+  engine.script = { holdAfterTokens: 1 };
+
+  const lost = await rawPost(port, "/v1/completions", resumable);
+  lost.setEncoding("utf8");
+  let received = "";
+  while (!/\nid: \S+\n/.test(received)) received += String((await once(lost, "data"))[0]);
+  lost.resetAndDestroy();
+  await engine.until(({ numPulled }) => numPulled >= 2);
+  assert.ok(await isLimited());
+  const headers = {
+    "content-type": "application/json",
+    "last-event-id": /\nid: (\S+)\n/.exec(received)![1]!,
+  };
+  const taken = await post("/v1/completions", {}, { headers });
+  assert.equal(taken.status, 200);
+  engine.release();
+  assert.match(await taken.text(), /\[DONE\]/);
+  await freed();
+
+  for (const [path, message] of [
+    ["/v1/stream", { type: "generate", id: "a", prompt: "x", resumable: true }],
+    ["/v1/responses", { type: "response.create", input: "x", stream_options: { resumable: true } }],
+  ] as const) {
+    const socket = new WebSocket(`ws://127.0.0.1:${port}${path}`);
+    await once(socket, "open");
+    socket.send(JSON.stringify(message));
+    await engine.until(({ numLive }) => numLive === 1);
+    socket.terminate();
+    for (let turn = 0; turn < 20; turn++) assert.ok(await isLimited(), path);
+    engine.release();
+    await freed();
+  }
+});
+
 for (const [title, bytes] of [
   ["nothing at all", ""],
   ["half a head", "POST /v1/completions HTTP/1.1\r\nHost: x\r\nX-"],

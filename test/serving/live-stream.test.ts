@@ -201,13 +201,13 @@ test("a kept stream is found until a while after its end", async () => {
   const clock = new ManualClock();
   const kept = new KeptStreams<number>({ clock, windowMs: 100 });
   const { stream } = open(new Source(3));
-  kept.add("a", named(stream));
+  kept.add("a", "me", named(stream));
   await stream.ended;
   await settle();
   clock.advance(99);
-  assert.equal((await kept.read("a", 2, never).next()).value?.event, 2);
+  assert.equal((await kept.read("a", "me", 2, never).next()).value?.event, 2);
   clock.advance(1);
-  assert.throws(() => kept.read("a", 0, never), { code: "not_found" });
+  assert.throws(() => kept.read("a", "me", 0, never), { code: "not_found" });
   assert.equal(kept.size, 0);
 });
 
@@ -215,10 +215,11 @@ test("of ended streams only so many are kept, of running ones all", async () => 
   const kept = new KeptStreams<number>({ clock: new ManualClock(), windowMs: 100 });
   const running = new Source(1);
   running.hold();
-  kept.add("running", named(open(running).stream));
-  for (let n = 0; n <= MAX_ENDED_STREAMS; n++) kept.add(`ended-${n}`, named(open(new Source(0)).stream));
+  kept.add("running", "me", named(open(running).stream));
+  for (let n = 0; n <= MAX_ENDED_STREAMS; n++)
+    kept.add(`ended-${n}`, "me", named(open(new Source(0)).stream));
   await settle();
   assert.equal(kept.size, MAX_ENDED_STREAMS + 1);
-  assert.throws(() => kept.read("ended-0", 0, never), { code: "not_found" });
-  assert.doesNotThrow(() => kept.read("running", 0, never));
+  assert.throws(() => kept.read("ended-0", "me", 0, never), { code: "not_found" });
+  assert.doesNotThrow(() => kept.read("running", "me", 0, never));
 });

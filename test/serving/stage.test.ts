@@ -104,6 +104,20 @@ test("viewers past the limit are told to come back, and a place is free again wh
   for (const viewer of [...viewers, next]) viewer.leave();
 });
 
+test("HEAD is answered at once and takes no viewer's place", async (t) => {
+  const { url } = await startServer(t);
+  for (let num = 0; num < MAX_STAGE_VIEWERS; num++) {
+    const response = await fetch(`${url}/stage`, { method: "HEAD" });
+    assert.equal(response.status, 200);
+    assert.match(response.headers.get("content-type") ?? "", /^text\/event-stream/);
+    assert.equal(await response.text(), "");
+  }
+  const viewer = await watch(url);
+  assert.equal(viewer.status, 200);
+  assert.ok(frameOf(await viewer.next()).num_pages > 0);
+  viewer.leave();
+});
+
 test("a server that stops ends the stage", async (t) => {
   const clock = new StageClock();
   const { url, server } = await startServer(t, { clock });

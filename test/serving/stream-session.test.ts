@@ -35,6 +35,8 @@ function createSession(maxBufferedBytes: number) {
     {
       send: (bytes, onFlushed) => void unsent.push({ bytes, onFlushed }),
       client: "127.0.0.1",
+      owner: "everybody",
+      traceparent: null,
       pauseReading: () => {
         state.isReading = false;
       },

@@ -23,6 +23,7 @@ export interface ResponseRunOptions {
   readonly generate: GenerateRequest | null;
   /** Of the connection that asks. */
   readonly signal: AbortSignal;
+  readonly traceparent: string | null;
   /** Called with the final response before any reader sees its last event. */
   readonly onFinal: (response: WireResponse) => void;
 }
@@ -90,8 +91,9 @@ class ResponseMaker {
   }
 
   async begin(signal: AbortSignal): Promise<AsyncIterable<ResponseEvent>> {
-    const { generate } = this.#options;
-    const generation = generate === null ? null : await startGeneration(this.#context, [generate], signal);
+    const { generate, traceparent } = this.#options;
+    const generation =
+      generate === null ? null : await startGeneration(this.#context, [generate], signal, traceparent);
     return this.#make(generation, signal);
   }
 

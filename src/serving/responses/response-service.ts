@@ -7,6 +7,7 @@ import { toResponseHeader, type WireResponse } from "../../protocol/openai/respo
 import { nameResponseField, type ResponseRequest } from "../../protocol/openai/response-request.ts";
 import { planTools, type ToolPlan } from "../../protocol/tools/tool-plan.ts";
 import type { SamplingParams } from "../../sampling/sampling-params.ts";
+import type { Caller } from "../caller.ts";
 import { KeptStreams } from "../kept-streams.ts";
 import type { NumberedEvent } from "../live-stream.ts";
 import { checkModel, type ServingContext, toSamplingParams } from "../serving-context.ts";
@@ -18,15 +19,16 @@ interface Running {
   /** Null until the engine has admitted it; nobody knows its id before. */
   run: ResponseRun | null;
   readonly request: ResponseRequest;
+  readonly owner: string;
   readonly inputItems: readonly InputItem[];
 }
 
 /** Where a request for a response comes from. */
-export interface Requester {
+export interface Requester extends Pick<Caller, "owner" | "traceparent"> {
   /** Aborted when the connection is lost; of no effect once the engine has admitted the response. */
   readonly signal: AbortSignal;
-  /** Who asks, for limits by client. */
-  readonly client: string;
+  /** What goes on without its connection counts toward its client's limit until then. */
+  countUntil(ended: Promise<void>): void;
   /** Where responses go that are not stored, and where earlier ones are looked for first. */
   readonly memory?: ResponseStore;
 }
@@ -54,17 +56,18 @@ export class ResponseService {
    *
    * @throws TroupeError of the request or the engine; `not_found` for an unknown previous response.
    */
-  async create(request: ResponseRequest, { signal, client, memory }: Requester): Promise<ResponseRun> {
+  async create(request: ResponseRequest, requester: Requester): Promise<ResponseRun> {
+    const { signal, owner, traceparent, memory } = requester;
     const context = this.#context;
     const model = checkModel(context, request.model);
     const { plan, params } = planResponse(context, request);
-    const earlier = this.#historyBefore(request.previousResponseId, memory);
+    const earlier = this.#historyBefore(request.previousResponseId, requester);
     const messages = [...earlier, ...toMessages(request.items)];
     const id = `resp_${context.newId()}`;
     const inputItems = request.items.map((item) => ({ id: `msg_${context.newId()}`, ...item }));
     const prompt = request.isGenerated ? await this.#toPrompt(request, messages, params) : null;
     const store = request.isStored ? this.#store : memory;
-    const running: Running = { run: null, request, inputItems };
+    const running: Running = { run: null, request, owner, inputItems };
     this.#running.set(id, running);
     try {
       running.run = await startResponse(context, {
@@ -80,26 +83,27 @@ export class ResponseService {
               },
         tools: plan,
         signal,
+        traceparent,
         onFinal: (response) => {
           const wasDeleted = !this.#running.delete(id);
           if (!wasDeleted)
-            store?.put({ response, inputItems, history: [...messages, ...answerOf(response)] });
+            store?.put({ owner, response, inputItems, history: [...messages, ...answerOf(response)] });
         },
       });
     } catch (thrown) {
       this.#running.delete(id);
       throw thrown;
     }
-    if (request.isStored || request.isResumable) this.#streams.add(id, running.run);
-    if (request.isBackground) void running.run.final.then(context.work.hold(client));
+    if (request.isStored || request.isResumable) this.#streams.add(id, owner, running.run);
+    if (request.isBackground || request.isResumable) requester.countUntil(running.run.final);
     return running.run;
   }
 
   /** @throws TroupeError `not_found`. */
-  retrieve(id: string): WireResponse {
-    const running = this.#running.get(id);
+  retrieve(id: string, owner: string): WireResponse {
+    const running = this.#runningOf(id, owner);
     if (running?.run != null && running.request.isStored) return running.run.response;
-    return this.#stored(id).response;
+    return this.#stored(id, owner).response;
   }
 
   /**
@@ -107,8 +111,13 @@ export class ResponseService {
    *
    * @throws TroupeError `not_found`, also when the events are forgotten and only the response is stored.
    */
-  read(id: string, from: number, signal: AbortSignal): AsyncGenerator<NumberedEvent<ResponseEvent>> {
-    return this.#streams.read(id, from, signal);
+  read(
+    id: string,
+    owner: string,
+    from: number,
+    signal: AbortSignal,
+  ): AsyncGenerator<NumberedEvent<ResponseEvent>> {
+    return this.#streams.read(id, owner, from, signal);
   }
 
   /**
@@ -117,34 +126,35 @@ export class ResponseService {
    * @returns the response after it has ended.
    * @throws TroupeError `not_found`.
    */
-  async cancel(id: string): Promise<WireResponse> {
-    const running = this.#running.get(id);
-    if (running?.run == null) return this.#stored(id).response;
+  async cancel(id: string, owner: string): Promise<WireResponse> {
+    const running = this.#runningOf(id, owner);
+    if (running?.run == null) return this.#stored(id, owner).response;
     running.run.cancel(new TroupeError("cancelled", "Cancelled by the client."));
     await running.run.final;
     return running.run.response;
   }
 
   /** Forgets a response; one that is being made is cancelled. @throws TroupeError `not_found`. */
-  delete(id: string): void {
-    const running = this.#running.get(id);
+  delete(id: string, owner: string): void {
+    const running = this.#runningOf(id, owner);
+    if (running === undefined) this.#stored(id, owner);
     this.#running.delete(id);
     running?.run?.cancel(new TroupeError("cancelled", "Deleted by the client."));
     this.#streams.delete(id);
-    if (!this.#store.delete(id) && running === undefined) throw unknownResponse(id);
+    this.#store.delete(id);
   }
 
   /** What the request brought, oldest first. @throws TroupeError `not_found`. */
-  inputItems(id: string): readonly InputItem[] {
-    return this.#running.get(id)?.inputItems ?? this.#stored(id).inputItems;
+  inputItems(id: string, owner: string): readonly InputItem[] {
+    return this.#runningOf(id, owner)?.inputItems ?? this.#stored(id, owner).inputItems;
   }
 
-  #historyBefore(id: string | null, memory: ResponseStore | undefined): readonly ChatMessage[] {
+  #historyBefore(id: string | null, { owner, memory }: Requester): readonly ChatMessage[] {
     if (id === null) return [];
     const stored = memory?.get(id) ?? this.#store.get(id);
-    if (stored !== undefined) return stored.history;
+    if (stored?.owner === owner) return stored.history;
     const details = { param: "previous_response_id" };
-    if (this.#running.has(id)) {
+    if (this.#runningOf(id, owner) !== undefined) {
       const message = `The response ${JSON.stringify(id)} has not ended; wait until its status is final.`;
       throw new TroupeError("invalid_request", message, { details });
     }
@@ -172,10 +182,16 @@ export class ResponseService {
     });
   }
 
-  #stored(id: string): StoredResponse {
+  /** Others' responses are not there, so that nobody learns that they exist. */
+  #stored(id: string, owner: string): StoredResponse {
     const stored = this.#store.get(id);
-    if (stored === undefined) throw unknownResponse(id);
+    if (stored?.owner !== owner) throw unknownResponse(id);
     return stored;
+  }
+
+  #runningOf(id: string, owner: string): Running | undefined {
+    const running = this.#running.get(id);
+    return running?.owner === owner ? running : undefined;
   }
 }
 
@@ -208,6 +224,6 @@ function answerOf(response: WireResponse): ChatMessage[] {
 
 function unknownResponse(id: string, details: Readonly<Record<string, unknown>> = {}): TroupeError {
   const name = JSON.stringify(id.slice(0, 200));
-  const message = `There is no response ${name}: it was never stored, was deleted, or had to make room (server.maxStoredResponseBytes, server.storedResponseTtlMs).`;
+  const message = `There is no response ${name}: it was never stored, is another key's, was deleted, or had to make room (server.maxStoredResponseBytes, server.storedResponseTtlMs).`;
   return new TroupeError("not_found", message, { details });
 }

@@ -12,6 +12,8 @@ import {
   readResponseClientMessage,
   toResponseErrorMessage,
 } from "../../protocol/openai/response-socket-messages.ts";
+import type { Admission } from "../active-work.ts";
+import type { Caller } from "../caller.ts";
 import { toClientError } from "../client-error.ts";
 import type { NumberedEvent } from "../live-stream.ts";
 import { RESPONSES_PATH } from "../routes/responses.ts";
@@ -28,6 +30,7 @@ type Open = (signal: AbortSignal, job: Job) => Promise<AsyncIterable<NumberedEve
 interface Job {
   readonly lane: Lane;
   readonly controller: AbortController;
+  readonly admission: Admission;
   /** Null before the engine has admitted it. */
   responseId: string | null;
 }
@@ -36,7 +39,7 @@ interface Job {
 export class ResponseSession implements SocketSession {
   readonly #context: ServingContext;
   readonly #responses: ResponseService;
-  readonly #client: string;
+  readonly #caller: Caller;
   readonly #port: SocketPort;
   readonly #memory: ResponseStore;
   readonly #jobs = new Set<Job>();
@@ -47,7 +50,7 @@ export class ResponseSession implements SocketSession {
     const { clock, limits } = context;
     this.#context = context;
     this.#responses = responses;
-    this.#client = channel.client;
+    this.#caller = channel;
     this.#port = new SocketPort(channel, limits.maxBufferedBytes);
     this.#memory = new ResponseStore({
       clock,
@@ -80,27 +83,27 @@ export class ResponseSession implements SocketSession {
     const { type, lane } = message;
     if (type === "create") this.#queue(lane, (signal, job) => this.#create(message.request, signal, job));
     else if (type === "cancel") this.#cancel(lane, message.responseId);
-    else this.#queue(lane, (signal, job) => this.#resume(message, signal, job));
+    else this.#queue(lane, (signal, job) => this.#resume(message, signal, job), null);
   }
 
   async #resume({ responseId, from }: ResumeMessage, signal: AbortSignal, job: Job): ReturnType<Open> {
     job.responseId = responseId;
-    return this.#responses.read(responseId, from, signal);
+    return this.#responses.read(responseId, this.#caller.owner, from, signal);
   }
 
   async #create(request: ResponseRequest, signal: AbortSignal, job: Job): ReturnType<Open> {
-    const run = await this.#responses.create(request, {
-      signal,
-      client: this.#client,
-      memory: this.#memory,
-    });
+    const { owner, traceparent } = this.#caller;
+    const { countUntil } = job.admission;
+    const memory = this.#memory;
+    const run = await this.#responses.create(request, { signal, owner, traceparent, countUntil, memory });
     job.responseId = run.id;
     return run.stream.read(0, signal);
   }
 
   #cancel(lane: Lane, responseId: string | null): void {
     // An unknown id is no error: the cancel may have crossed the response's end.
-    const cancel = (id: string): void => void this.#responses.cancel(id).catch(() => undefined);
+    const cancel = (id: string): void =>
+      void this.#responses.cancel(id, this.#caller.owner).catch(() => undefined);
     if (responseId !== null) {
       cancel(responseId);
       return;
@@ -113,24 +116,27 @@ export class ResponseSession implements SocketSession {
     }
   }
 
-  #queue(lane: Lane, open: Open): void {
+  /** @param client whose limit it counts toward; null for what only reads on */
+  #queue(lane: Lane, open: Open, client: string | null = this.#caller.client): void {
     const { maxRequestsPerSocket } = this.#context.limits;
     if (this.#jobs.size >= maxRequestsPerSocket) {
       const text = `This socket has ${maxRequestsPerSocket} responses in flight, its limit. Wait for one to end.`;
       throw new TroupeError("queue_full", text);
     }
-    const job: Job = { lane, controller: new AbortController(), responseId: null };
+    const controller = new AbortController();
     // A response that runs is cut by itself, and ends with an event that says so.
-    const finish = this.#context.work.add((reason) => {
-      if (job.responseId === null) job.controller.abort(reason);
-    }, this.#client);
+    const cut = (reason: TroupeError): void => {
+      if (job.responseId === null) controller.abort(reason);
+    };
+    const admission = this.#context.work.add(cut, client ?? undefined);
+    const job: Job = { lane, controller, admission, responseId: null };
     this.#jobs.add(job);
     const { logger, clock } = this.#context;
     const startMs = clock.now();
     const ended = (this.#lanes.get(lane) ?? Promise.resolve())
       .then(() => this.#run(job, open))
       .finally(() => {
-        finish();
+        admission.finish();
         const durationMs = Math.round(clock.now() - startMs);
         logger.info(
           { requestId: job.responseId, path: RESPONSES_PATH, durationMs },

@@ -6,6 +6,8 @@ import type { WireResponse } from "../../protocol/openai/response-object.ts";
 
 /** What is kept of a response. */
 export interface StoredResponse {
+  /** Who alone may see it. */
+  readonly owner: string;
   readonly response: WireResponse;
   /** What the request itself brought, oldest first. */
   readonly inputItems: readonly InputItem[];

@@ -12,8 +12,10 @@ export function chatCompletionsRoute(context: ServingContext): Route {
     method: "POST",
     path: "/v1/chat/completions",
     isWork: true,
-    handle({ body, lastEventId, signal }) {
-      if (lastEventId !== null) return resume(context, lastEventId, signal);
+    takesUp: true,
+    handle(http) {
+      const { body, lastEventId } = http;
+      if (lastEventId !== null) return resume(context, lastEventId, http);
       const request = readChatRequest(body);
       const model = checkModel(context, request.model);
       const { info } = context.engine;
@@ -27,7 +29,7 @@ export function chatCompletionsRoute(context: ServingContext): Route {
       const head = { id, model, created: context.unixSeconds(), n: params.n };
       const responder = new ChatResponder(request, head, plan);
       const requests = [{ requestId: id, prompt: request.prompt, params }];
-      return respond(context, { id, requests, responder, stream: request.stream }, signal);
+      return respond(context, { id, requests, responder, stream: request.stream }, http);
     },
   };
 }

@@ -12,8 +12,10 @@ export function completionsRoute(context: ServingContext): Route {
     method: "POST",
     path: "/v1/completions",
     isWork: true,
-    handle({ body, lastEventId, signal }) {
-      if (lastEventId !== null) return resume(context, lastEventId, signal);
+    takesUp: true,
+    handle(http) {
+      const { body, lastEventId } = http;
+      if (lastEventId !== null) return resume(context, lastEventId, http);
       const request = readCompletionRequest(body, context.engine.info);
       const model = checkModel(context, request.model);
       const params = toSamplingParams(context, request.fields, wireName, request.format);
@@ -25,7 +27,7 @@ export function completionsRoute(context: ServingContext): Route {
       }));
       const head = { id, model, created: context.unixSeconds(), n: params.n };
       const responder = new CompletionResponder(request, head);
-      return respond(context, { id, requests, responder, stream: request.stream }, signal);
+      return respond(context, { id, requests, responder, stream: request.stream }, http);
     },
   };
 }

@@ -75,7 +75,7 @@ function toStatusReply({ limits }: ServingContext, { body, event }: StatusAnswer
 /** @param isStreamed null leaves it to the request's `stream` */
 async function answer(
   context: ServingContext,
-  { body, pathId, signal }: HttpRequest,
+  { body, pathId, signal, traceparent }: HttpRequest,
   isStreamed: boolean | null,
 ): Promise<HttpReply> {
   const { engine, limits } = context;
@@ -92,7 +92,7 @@ async function answer(
       mindsporeName,
     ),
   };
-  const generation = await startGeneration(context, [prepared], signal);
+  const generation = await startGeneration(context, [prepared], signal, traceparent);
   const replies = new MindsporeReplies(engine.info.eosTokenIds);
   const headers = correctionHeaders(request);
   if (isStreamed ?? request.isStreamed) {

@@ -35,33 +35,39 @@ export function responsesRoutes(responses: ResponseService): Route[] {
     handle: route.handle,
   });
   return [
-    { method: "POST", path: RESPONSES_PATH, isWork: true, handle: (request) => create(responses, request) },
+    {
+      method: "POST",
+      path: RESPONSES_PATH,
+      isWork: true,
+      takesUp: true,
+      handle: (request) => create(responses, request),
+    },
     onOne({ method: "GET", handle: (request) => retrieve(responses, request) }),
-    onOne({ method: "DELETE", handle: ({ pathId }) => remove(responses, pathId) }),
+    onOne({ method: "DELETE", handle: ({ pathId, owner }) => remove(responses, pathId, owner) }),
     onOne({
       method: "POST",
       suffix: "/cancel",
-      handle: async ({ pathId }) => ({ kind: "json", body: await responses.cancel(pathId) }),
+      handle: async ({ pathId, owner }) => ({ kind: "json", body: await responses.cancel(pathId, owner) }),
     }),
     onOne({
       method: "GET",
       suffix: "/input_items",
-      handle: ({ pathId, query }) => ({
+      handle: ({ pathId, owner, query }) => ({
         kind: "json",
-        body: toInputItemList(responses.inputItems(pathId), query),
+        body: toInputItemList(responses.inputItems(pathId, owner), query),
       }),
     }),
   ];
 }
 
 async function create(responses: ResponseService, http: HttpRequest): Promise<HttpReply> {
-  const { body, client, lastEventId, signal } = http;
+  const { body, owner, lastEventId, signal } = http;
   if (lastEventId !== null) {
     const { streamId, from } = readEventId(lastEventId);
-    return toResponseFrames(responses.read(streamId, from, signal), streamId);
+    return toResponseFrames(responses.read(streamId, owner, from, signal), streamId);
   }
   const request = readResponseRequest(body);
-  const run = await responses.create(request, { signal, client });
+  const run = await responses.create(request, http);
   if (request.isStreamed) return toResponseFrames(run.stream.read(0, signal), run.id);
   if (request.isBackground) return { kind: "json", responseId: run.response.id, body: run.response };
   const leave = (): void => run.cancel(signal.reason as TroupeError);
@@ -75,7 +81,7 @@ async function create(responses: ResponseService, http: HttpRequest): Promise<Ht
 }
 
 function retrieve(responses: ResponseService, http: HttpRequest): HttpReply {
-  const { pathId, query, lastEventId, signal } = http;
+  const { pathId, owner, query, lastEventId, signal } = http;
   const wire = parse(retrieveSchema, query, { code: "invalid_request", what: "query" });
   if (wire.stream !== "true") {
     if (wire.starting_after !== undefined)
@@ -86,13 +92,13 @@ function retrieve(responses: ResponseService, http: HttpRequest): HttpReply {
           details: { param: "starting_after" },
         },
       );
-    return { kind: "json", body: responses.retrieve(pathId) };
+    return { kind: "json", body: responses.retrieve(pathId, owner) };
   }
   const from = lastEventId === null ? Number(wire.starting_after ?? -1) + 1 : readEventId(lastEventId).from;
-  return toResponseFrames(responses.read(pathId, from, signal), pathId);
+  return toResponseFrames(responses.read(pathId, owner, from, signal), pathId);
 }
 
-function remove(responses: ResponseService, id: string): HttpReply {
-  responses.delete(id);
+function remove(responses: ResponseService, id: string, owner: string): HttpReply {
+  responses.delete(id, owner);
   return { kind: "json", body: { id, object: "response", deleted: true } };
 }

@@ -6,7 +6,7 @@ import { ResponseStore, type StoredResponse } from "../../../src/serving/respons
 
 function stored(id: string, text = ""): StoredResponse {
   const response = { id, output: [] } as unknown as WireResponse;
-  return { response, inputItems: [], history: [{ role: "user", content: text }] };
+  return { owner: "me", response, inputItems: [], history: [{ role: "user", content: text }] };
 }
 
 const sizeOf = (entry: StoredResponse): number => 2 * JSON.stringify(entry).length;
