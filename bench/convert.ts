@@ -4,8 +4,8 @@
  *
  *     node bench/convert.ts --layers 4 --json results.json
  */
-import { mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
-import { cpus, tmpdir } from "node:os";
+import { mkdtempSync, rmSync, statSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { convertWeights } from "../src/model/convert/convert-weights.ts";
@@ -14,6 +14,7 @@ import { splitWeights } from "../src/model/convert/split-weights.ts";
 import { listWeightFiles } from "../src/model/shards/list-weight-files.ts";
 import { WEIGHT_PRECISIONS } from "../src/model/weights-manifest.ts";
 import { TINY_LLAMA, writeRandomCheckpoint } from "./random-checkpoint.ts";
+import { printTable, rounded, writeResults } from "./report.ts";
 
 const { values: flags } = parseArgs({
   options: { layers: { type: "string", default: "4" }, json: { type: "string" } },
@@ -89,20 +90,18 @@ try {
   writeRandomCheckpoint(join(folder, "model"), { ...TINY_LLAMA, numLayers: Number(flags.layers) });
   const results: Result[] = [];
   for (const job of JOBS) results.push(await measure(folder, job));
-  const machine = { cpu: cpus()[0]?.model, node: process.version };
-  console.log(`${machine.cpu}, Node ${machine.node}, ${flags.layers} layers of TinyLlama-1.1B`);
-  console.table(
+  const settings = `${flags.layers} layers of TinyLlama-1.1B`;
+  printTable(
+    settings,
     results.map(({ job, hashSeconds, seconds, cpuSeconds, megabytesPerSecond }) => ({
       job,
-      "checksum s": Number(hashSeconds.toFixed(2)),
-      s: Number(seconds.toFixed(2)),
-      "CPU s": Number(cpuSeconds.toFixed(2)),
-      "MB/s": Math.round(megabytesPerSecond),
+      "checksum s": rounded(hashSeconds),
+      s: rounded(seconds),
+      "CPU s": rounded(cpuSeconds),
+      "MB/s": rounded(megabytesPerSecond),
     })),
   );
-  if (flags.json !== undefined) {
-    writeFileSync(flags.json, `${JSON.stringify({ machine, layers: flags.layers, results }, null, 2)}\n`);
-  }
+  if (flags.json !== undefined) writeResults(flags.json, "convert", { [settings]: { results } });
 } finally {
   rmSync(folder, { recursive: true });
 }

@@ -11,6 +11,7 @@ export interface LlamaShape {
   readonly numKvHeads: number;
   readonly headDim: number;
   readonly vocabSize: number;
+  readonly maxPositions: number;
 }
 
 /** TinyLlama-1.1B. */
@@ -22,6 +23,7 @@ export const TINY_LLAMA: LlamaShape = {
   numKvHeads: 4,
   headDim: 64,
   vocabSize: 32000,
+  maxPositions: 4096,
 };
 
 const BLOCK_ELEMENTS = 2 ** 20;
@@ -31,11 +33,11 @@ const BF16_BYTES = 2;
 export function writeRandomCheckpoint(dir: string, shape: LlamaShape): void {
   mkdirSync(dir, { recursive: true });
   writeFileSync(join(dir, "config.json"), JSON.stringify(configOf(shape)));
-  const tensors = tensorsOf(shape);
+  const tensors = llamaTensors(shape);
   let offset = 0;
   const header: Record<string, unknown> = {};
   for (const [name, dims] of tensors) {
-    const end = offset + countOf(dims) * BF16_BYTES;
+    const end = offset + elementsOf(dims) * BF16_BYTES;
     header[name] = { dtype: "BF16", shape: dims, data_offsets: [offset, end] };
     offset = end;
   }
@@ -60,16 +62,18 @@ function writeWeights(file: number, dims: readonly number[]): void {
     return scale === 0 ? 1 : (state / 2 ** 31 - 1) * scale;
   });
   const block = Uint16Array.from(new Uint32Array(floats.buffer), (bits) => bits >>> 16);
-  for (let left = countOf(dims); left > 0; left -= BLOCK_ELEMENTS) {
+  for (let left = elementsOf(dims); left > 0; left -= BLOCK_ELEMENTS) {
     writeSync(file, block, 0, Math.min(left, BLOCK_ELEMENTS) * BF16_BYTES);
   }
 }
 
-function countOf(dims: readonly number[]): number {
+/** Elements of a tensor. */
+export function elementsOf(dims: readonly number[]): number {
   return dims.reduce((product, dim) => product * dim, 1);
 }
 
-function tensorsOf(shape: LlamaShape): [name: string, dims: number[]][] {
+/** Names and dimensions of all tensors, as Hugging Face has them. */
+export function llamaTensors(shape: LlamaShape): [name: string, dims: number[]][] {
   const { hiddenSize: hidden, intermediateSize: inner, vocabSize, headDim } = shape;
   const [qWidth, kvWidth] = [shape.numHeads * headDim, shape.numKvHeads * headDim];
   const layer = (index: number): [string, number[]][] => [
@@ -102,7 +106,7 @@ function configOf(shape: LlamaShape): Record<string, unknown> {
     num_key_value_heads: shape.numKvHeads,
     head_dim: shape.headDim,
     vocab_size: shape.vocabSize,
-    max_position_embeddings: 2048,
+    max_position_embeddings: shape.maxPositions,
     rms_norm_eps: 1e-5,
     rope_theta: 10000,
     hidden_act: "silu",

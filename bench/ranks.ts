@@ -4,9 +4,6 @@
  *
  *     node bench/ranks.ts --precision w8 --threads 2 --layers 22 --repeats 9 --json results.json
  */
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { cpus, tmpdir } from "node:os";
-import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { Worker } from "node:worker_threads";
 import { createAllReduceMemory } from "../src/execution/all-reduce.ts";
@@ -15,8 +12,10 @@ import { createKvMemory } from "../src/kv/kv-memory.ts";
 import { createLogitsMemory } from "../src/kv/logits-memory.ts";
 import { compileModel } from "../src/model/compile/compile-model.ts";
 import { PRECISIONS, type Precision } from "../src/model/compiled-model.ts";
-import { TINY_LLAMA, writeRandomCheckpoint } from "./random-checkpoint.ts";
+import { TINY_LLAMA } from "./random-checkpoint.ts";
+import { type RandomModel, randomModel } from "./random-model.ts";
 import type { RankCase, RankTimes } from "./rank-worker.ts";
+import { printTable, rounded, writeResults } from "./report.ts";
 import { batchOf, PAGE_SIZE } from "./step-batch.ts";
 
 const NUM_PAGES = 1024;
@@ -55,8 +54,8 @@ interface Result {
   readonly waitShare: number;
 }
 
-async function measureRanks(numRanks: number, modelDir: string, precision: Precision): Promise<Result[]> {
-  const workers = (await rankOptions(numRanks, modelDir, precision)).map(
+async function measureRanks(numRanks: number, model: RandomModel, precision: Precision): Promise<Result[]> {
+  const workers = (await rankOptions(numRanks, model, precision)).map(
     (workerData) => new Worker(new URL("./rank-worker.ts", import.meta.url), { workerData }),
   );
   const answers = <T>(): Promise<T[]> =>
@@ -89,10 +88,9 @@ async function measureRanks(numRanks: number, modelDir: string, precision: Preci
 
 async function rankOptions(
   numRanks: number,
-  modelDir: string,
+  { modelDir, cacheDir }: RandomModel,
   precision: Precision,
 ): Promise<ModelRunnerOptions[]> {
-  const cacheDir = join(modelDir, "cache");
   const logits = createLogitsMemory(MAX_STREAMS, TINY_LLAMA.vocabSize);
   const memory = createAllReduceMemory(numRanks, MAX_TOKENS * TINY_LLAMA.hiddenSize);
   const options: ModelRunnerOptions[] = [];
@@ -112,30 +110,22 @@ async function rankOptions(
   return options;
 }
 
-const modelDir = mkdtempSync(join(tmpdir(), "troupe-ranks-bench-"));
-try {
-  const precision = PRECISIONS.find((name) => name === flags.precision) ?? "w8";
-  writeRandomCheckpoint(modelDir, { ...TINY_LLAMA, numLayers: Number(flags.layers) });
-  const alone = await measureRanks(1, modelDir, precision);
-  const together = await measureRanks(numThreads, modelDir, precision);
-  const machine = { cpu: cpus()[0]?.model, node: process.version };
-  console.log(`${machine.cpu}, Node ${machine.node}, ${precision}, ${flags.layers} layers`);
-  console.table(
-    alone.map(({ name, numTokens, p50Ms }, index) => {
-      const ranks = together[index]!;
-      return {
-        step: name,
-        [`1 rank x ${numThreads} threads, tokens/s`]: Number(((numTokens / p50Ms) * 1000).toFixed(1)),
-        [`${numThreads} ranks x 1 thread, tokens/s`]: Number(((numTokens / ranks.p50Ms) * 1000).toFixed(1)),
-        ratio: Number((p50Ms / ranks.p50Ms).toFixed(2)),
-        "waiting %": Number((100 * ranks.waitShare).toFixed(1)),
-      };
-    }),
-  );
-  if (flags.json !== undefined) {
-    const report = { machine, precision, numThreads, layers: flags.layers, alone, together };
-    writeFileSync(flags.json, `${JSON.stringify(report, null, 2)}\n`);
-  }
-} finally {
-  rmSync(modelDir, { recursive: true });
-}
+const precision = PRECISIONS.find((name) => name === flags.precision) ?? "w8";
+const model = randomModel({ numLayers: Number(flags.layers) });
+const alone = await measureRanks(1, model, precision);
+const together = await measureRanks(numThreads, model, precision);
+const settings = `${precision}, ${flags.layers} layers, ${numThreads} threads`;
+printTable(
+  settings,
+  alone.map(({ name, numTokens, p50Ms }, index) => {
+    const ranks = together[index]!;
+    return {
+      step: name,
+      [`1 rank x ${numThreads} threads, tokens/s`]: rounded((numTokens / p50Ms) * 1000),
+      [`${numThreads} ranks x 1 thread, tokens/s`]: rounded((numTokens / ranks.p50Ms) * 1000),
+      ratio: rounded(p50Ms / ranks.p50Ms),
+      "waiting %": rounded(100 * ranks.waitShare),
+    };
+  }),
+);
+if (flags.json !== undefined) writeResults(flags.json, "ranks", { [settings]: { alone, together } });

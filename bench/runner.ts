@@ -3,9 +3,6 @@
  *
  *     node bench/runner.ts --precision w8 --kv f16 --threads 2 --layers 22 --json results.json
  */
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { cpus, tmpdir } from "node:os";
-import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { createModelRunner, type ModelRunner } from "../src/execution/model-runner.ts";
 import { KV_DTYPES } from "../src/kv/forms/kv-form.ts";
@@ -13,7 +10,9 @@ import { createKvMemory } from "../src/kv/kv-memory.ts";
 import { createLogitsMemory } from "../src/kv/logits-memory.ts";
 import { compileModel } from "../src/model/compile/compile-model.ts";
 import { PRECISIONS } from "../src/model/compiled-model.ts";
-import { TINY_LLAMA, writeRandomCheckpoint } from "./random-checkpoint.ts";
+import { TINY_LLAMA } from "./random-checkpoint.ts";
+import { randomModel } from "./random-model.ts";
+import { median, printTable, rounded, writeResults } from "./report.ts";
 import { batchOf, PAGE_SIZE } from "./step-batch.ts";
 
 const NUM_PAGES = 2048;
@@ -68,55 +67,36 @@ function measure(runner: ModelRunner, one: Case): Result {
     const start = performance.now();
     runner.execute(batch);
     return performance.now() - start;
-  }).sort((a, b) => a - b);
-  const p50Ms = times[Math.floor(times.length / 2)]!;
+  });
+  const p50Ms = median(times);
   const tokensPerSecond = (batch.tokenIds.length / p50Ms) * 1000;
-  return { name: one.name, p50Ms, maxMs: times.at(-1)!, tokensPerSecond };
+  return { name: one.name, p50Ms, maxMs: Math.max(...times), tokensPerSecond };
 }
 
-const folder = mkdtempSync(join(tmpdir(), "troupe-bench-"));
-try {
-  const precision = PRECISIONS.find((name) => name === flags.precision) ?? "w8";
-  const kvDtype = KV_DTYPES.find((name) => name === flags.kv) ?? "f32";
-  const modelDir = join(folder, "model");
-  writeRandomCheckpoint(modelDir, { ...TINY_LLAMA, numLayers: Number(flags.layers) });
-  const { dir, model } = await compileModel({ modelDir, precision, cacheDir: join(folder, "cache") });
-  const runner = createModelRunner({
-    compiledDir: dir,
-    model,
-    kv: createKvMemory({ ...model, kvDtype, pageSize: PAGE_SIZE, numPages: NUM_PAGES }),
-    logits: createLogitsMemory(MAX_STREAMS, model.vocabSize),
-    numThreads: Number(flags.threads),
-    maxNumBatchedTokens: 512,
-  });
-  runner.warmUp();
-  const results = cases().map((one) => measure(runner, one));
-  const rssMb = Math.round(process.memoryUsage().rss / 1e6);
-  runner.release();
-  const machine = { cpu: cpus()[0]?.model, node: process.version };
-  console.log(
-    `${machine.cpu}, Node ${machine.node}, ${precision}, KV ${kvDtype}, ${flags.threads} threads, ${model.numLayers} layers, ${rssMb} MB`,
-  );
-  console.table(
-    results.map(({ name, p50Ms, maxMs, tokensPerSecond }) => ({
-      step: name,
-      "p50 ms": Number(p50Ms.toFixed(1)),
-      "max ms": Number(maxMs.toFixed(1)),
-      "tokens/s": Number(tokensPerSecond.toFixed(1)),
-    })),
-  );
-  if (flags.json !== undefined) {
-    const report = {
-      machine,
-      precision,
-      kvDtype,
-      threads: flags.threads,
-      layers: model.numLayers,
-      rssMb,
-      results,
-    };
-    writeFileSync(flags.json, `${JSON.stringify(report, null, 2)}\n`);
-  }
-} finally {
-  rmSync(folder, { recursive: true });
-}
+const precision = PRECISIONS.find((name) => name === flags.precision) ?? "w8";
+const kvDtype = KV_DTYPES.find((name) => name === flags.kv) ?? "f32";
+const { modelDir, cacheDir } = randomModel({ numLayers: Number(flags.layers) });
+const { dir, model } = await compileModel({ modelDir, precision, cacheDir });
+const runner = createModelRunner({
+  compiledDir: dir,
+  model,
+  kv: createKvMemory({ ...model, kvDtype, pageSize: PAGE_SIZE, numPages: NUM_PAGES }),
+  logits: createLogitsMemory(MAX_STREAMS, model.vocabSize),
+  numThreads: Number(flags.threads),
+  maxNumBatchedTokens: 512,
+});
+runner.warmUp();
+const results = cases().map((one) => measure(runner, one));
+const rssMb = Math.round(process.memoryUsage().rss / 1e6);
+runner.release();
+const settings = `${precision}, KV ${kvDtype}, ${flags.threads} threads, ${model.numLayers} layers`;
+printTable(
+  `${settings}, ${rssMb} MB`,
+  results.map(({ name, p50Ms, maxMs, tokensPerSecond }) => ({
+    step: name,
+    "p50 ms": rounded(p50Ms),
+    "max ms": rounded(maxMs),
+    "tokens/s": rounded(tokensPerSecond),
+  })),
+);
+if (flags.json !== undefined) writeResults(flags.json, "runner", { [settings]: { rssMb, results } });
