@@ -13,13 +13,14 @@ import { KeptStreams } from "./kept-streams.ts";
 import { type Plane, planListeners } from "./listeners.ts";
 import type { Logger } from "./logger.ts";
 import { Metrics } from "./metrics.ts";
+import { ModelRegistry } from "./model-registry.ts";
 import { OriginPolicy } from "./origin-policy.ts";
 import { ResponseService } from "./responses/response-service.ts";
 import { ResponseSession } from "./responses/response-session.ts";
 import { createPlanes } from "./routes/index.ts";
 import { RESPONSES_PATH } from "./routes/responses.ts";
 import { STREAM_PATH } from "./routes/socket-addresses.ts";
-import type { ServingContext } from "./serving-context.ts";
+import { createContexts, type SharedContext } from "./serving-context.ts";
 import { type StopMode, StopRequest } from "./stop-request.ts";
 import { StreamSession } from "./stream-session.ts";
 import { readTlsFiles } from "./tls-files.ts";
@@ -27,7 +28,8 @@ import { WebSocketEndpoint } from "./websocket.ts";
 
 /** What a server is made of. */
 export interface CreateServerOptions {
-  readonly engine: Engine;
+  /** One model's, or those of several models. The server does not own them. */
+  readonly engine: Engine | ModelRegistry;
   readonly config: ServerConfig;
   /** Listeners beside the server's own; none when absent. */
   readonly management?: ListenerConfig;
@@ -90,13 +92,14 @@ export function createServer(options: CreateServerOptions): TroupeServer {
   const limits = new ConnectionLimits(config);
   const work = new ActiveWork(clock, config.maxRequestsPerClient);
   const windowMs = config.resumeWindowMs;
-  const context: ServingContext = {
-    engine,
+  const models = engine instanceof ModelRegistry ? engine : new ModelRegistry({ engines: [engine] });
+  const shared: SharedContext = {
+    models,
     limits: config,
     logsPrompts: options.logsPrompts ?? false,
     eventStreams: new KeptStreams({ clock, windowMs }),
     messageStreams: new KeptStreams({ clock, windowMs }),
-    metrics: new Metrics({ engine, clock, connections: limits }),
+    metrics: new Metrics({ models, clock, connections: limits }),
     logger,
     clock,
     work,
@@ -104,6 +107,7 @@ export function createServer(options: CreateServerOptions): TroupeServer {
     newId: options.newId ?? (() => randomUUID().replaceAll("-", "")),
     unixSeconds: options.unixSeconds ?? (() => Math.floor(Date.now() / 1000)),
   };
+  const context = createContexts(shared);
   const responses = new ResponseService(context);
   const sockets = new WebSocketEndpoint(context, access, {
     [STREAM_PATH]: (channel) => new StreamSession(context, config, channel),

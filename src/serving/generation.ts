@@ -52,7 +52,7 @@ export async function startGeneration(
     signal: AbortSignal.any([signal, stop.signal]),
     ...(traceparent !== null && { traceparent }),
   };
-  const meters = requests.map(() => context.metrics.meterRequest());
+  const meters = requests.map(() => context.metrics.meterRequest(context.engine));
   const iterators: AsyncIterator<GenerationEvent>[] = [];
   try {
     for (const request of requests)

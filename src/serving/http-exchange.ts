@@ -53,6 +53,12 @@ export type HttpReply =
       readonly toErrorFrame?: (error: TroupeError) => string;
     };
 
+/** The field `model` of a body, wherever it is a text; what is wrong with it is said by who parses the body. */
+export function bodyModel({ body }: Pick<HttpRequest, "body">): string | null {
+  if (typeof body !== "object" || body === null || !("model" in body)) return null;
+  return typeof body.model === "string" ? body.model : null;
+}
+
 /** A failure as one protocol shows it. */
 export interface ErrorReply {
   readonly status: number;
@@ -69,6 +75,8 @@ export interface Route {
   /** A request with `Last-Event-ID` only reads what another one began: it counts toward no limit. */
   readonly takesUp?: boolean;
   handle(request: HttpRequest): HttpReply | Promise<HttpReply>;
+  /** The model that a request names: its context is the one the route answers with. Absent: the server's own context. */
+  modelOf?(request: HttpRequest): string | null;
   /** How the route's protocol says that something went wrong; default: OpenAI's error object and the error's status. */
   toErrorReply?(error: TroupeError): ErrorReply;
 }

@@ -77,3 +77,15 @@ export class MetricRegistry {
     return { name, help, labelNames: [...labelNames], registers: [this.#registry] };
   }
 }
+
+/** Texts of registries that have the same metrics with other labels: each metric's values together, under one head. */
+export function joinFamilies(texts: readonly string[]): string {
+  const families = new Map<string, string>();
+  for (const family of texts.flatMap((text) => text.split(/\n(?=# HELP )/))) {
+    const lines = family.trimEnd().split("\n");
+    const head = lines.slice(0, 2).join("\n");
+    const values = lines.slice(2).map((line) => `\n${line}`);
+    families.set(head, (families.get(head) ?? "") + values.join(""));
+  }
+  return [...families].map(([head, values]) => `${head}${values}\n`).join("\n");
+}

@@ -5,45 +5,34 @@
 import type { Clock } from "../core/clock.ts";
 import type { Engine } from "../protocol/engine.ts";
 import type { ConnectionLimits } from "./connection-limits.ts";
-import { addCacheConfig, addEngineMetrics } from "./engine-metrics.ts";
-import { type Labels, MetricRegistry } from "./metric-registry.ts";
-import { MindieMetrics } from "./mindie-metrics.ts";
+import { joinFamilies, type Labels, MetricRegistry } from "./metric-registry.ts";
+import type { MindieMetrics } from "./mindie-metrics.ts";
+import { ModelMetrics } from "./model-metrics.ts";
+import type { ModelRegistry } from "./model-registry.ts";
 import { ProcessMetrics } from "./process-metrics.ts";
-import { joinObservations, RequestMeter, type RequestObservations } from "./request-meter.ts";
-import { addRequestMetrics } from "./request-metrics.ts";
-import { ThroughputWindow } from "./throughput-window.ts";
+import { joinObservations, RequestMeter } from "./request-meter.ts";
 
 /** Where the numbers come from. */
 export interface MetricsOptions {
-  readonly engine: Engine;
+  /** Models come and go while the server runs. */
+  readonly models: ModelRegistry;
   readonly clock: Clock;
   readonly connections: Pick<ConnectionLimits, "numOpen" | "numRefused">;
 }
 
-/** All metrics of one server. */
+/** All metrics of one server: its own, and those of each model under the label model_name. */
 export class Metrics {
-  readonly #registry: MetricRegistry;
-  /** Without the label model_name. */
-  readonly #plain = new MetricRegistry();
-  readonly #process = new ProcessMetrics(this.#plain);
+  readonly #registry = new MetricRegistry();
+  readonly #process = new ProcessMetrics(this.#registry);
   readonly #clock: Clock;
-  readonly #throughput: ThroughputWindow;
-  readonly #observations: RequestObservations;
-  /** The same under MindIE's names. */
-  readonly mindie: MindieMetrics;
+  readonly #models: ModelRegistry;
+  readonly #byEngine = new Map<Engine, ModelMetrics>();
   readonly #countHttpRequest: (labels: Labels) => void;
   #numSockets = 0;
 
-  constructor({ engine, clock, connections }: MetricsOptions) {
+  constructor({ models, clock, connections }: MetricsOptions) {
     this.#clock = clock;
-    const labels = { model_name: engine.info.names[0] ?? "" };
-    this.#registry = new MetricRegistry(labels);
-    this.#throughput = new ThroughputWindow(clock, () => engine.status().counters);
-    addCacheConfig(this.#plain, engine);
-    addEngineMetrics(this.#registry, engine);
-    this.#addThroughput();
-    this.mindie = new MindieMetrics(engine, this.#throughput, labels);
-    this.#observations = joinObservations([addRequestMetrics(this.#registry), this.mindie.observations]);
+    this.#models = models;
     this.#countHttpRequest = this.#registry.counter({
       name: "troupe:http_requests_total",
       help: "HTTP requests answered, by route and status; 499 when the client went away first.",
@@ -54,6 +43,8 @@ export class Metrics {
     this.#registry.gauge({ name: "troupe:websocket_connections", help }, (report) =>
       report(this.#numSockets),
     );
+    for (const engine of models.engines) this.#add(engine);
+    models.follow({ added: (engine) => this.#add(engine), removed: (engine) => this.#remove(engine) });
   }
 
   /** Value of the Content-Type header for {@link render}. */
@@ -64,12 +55,24 @@ export class Metrics {
   /** Everything in Prometheus' text format. */
   async render(): Promise<string> {
     this.#process.sample();
-    return (await this.#plain.render()) + (await this.#registry.render());
+    const models = await this.#ofModels((model) => model.render());
+    return (await this.#registry.render()) + models;
   }
 
-  /** To be told the events of one generation, from its submission on. */
-  meterRequest(): RequestMeter {
-    return new RequestMeter(this.#clock, this.#observations);
+  /** The metrics of models under MindIE's names. */
+  renderMindie(): Promise<string> {
+    return this.#ofModels(({ mindie }) => mindie.render());
+  }
+
+  /** The default model's, under MindIE's names. */
+  get mindie(): MindieMetrics {
+    return this.#byEngine.get(this.#models.default)!.mindie;
+  }
+
+  /** To be told the events of one generation of that engine, from its submission on. */
+  meterRequest(engine: Engine): RequestMeter {
+    // a model that is gone refuses the request, which is no figure of any other
+    return this.#byEngine.get(engine)?.meterRequest() ?? new RequestMeter(this.#clock, joinObservations([]));
   }
 
   countHttpRequest(method: string, route: string, status: number): void {
@@ -83,7 +86,20 @@ export class Metrics {
   /** Ends its timers. */
   close(): void {
     this.#process.close();
-    this.#throughput.close();
+    for (const model of this.#byEngine.values()) model.close();
+  }
+
+  #add(engine: Engine): void {
+    this.#byEngine.set(engine, new ModelMetrics(engine, this.#clock, this.#byEngine.size === 0));
+  }
+
+  #remove(engine: Engine): void {
+    this.#byEngine.get(engine)?.close();
+    this.#byEngine.delete(engine);
+  }
+
+  async #ofModels(render: (model: ModelMetrics) => Promise<string>): Promise<string> {
+    return joinFamilies(await Promise.all([...this.#byEngine.values()].map(render)));
   }
 
   #addConnections(connections: MetricsOptions["connections"]): void {
@@ -91,20 +107,5 @@ export class Metrics {
     this.#registry.gauge(open, (report) => report(connections.numOpen));
     const refused = { name: "troupe:connections_refused_total", help: "Connections over a limit." };
     this.#registry.total(refused, (report) => report(connections.numRefused));
-  }
-
-  #addThroughput(): void {
-    const kinds = [
-      ["prompt", () => this.#throughput.promptTokensPerSecond],
-      ["generation", () => this.#throughput.generationTokensPerSecond],
-    ] as const;
-    for (const [kind, read] of kinds)
-      this.#registry.gauge(
-        {
-          name: `vllm:avg_${kind}_throughput_toks_per_s`,
-          help: `Average ${kind} throughput in tokens/s, over the last window of 5 seconds.`,
-        },
-        (report) => report(read()),
-      );
   }
 }

@@ -13,10 +13,15 @@ import type { ActiveWork } from "./active-work.ts";
 import type { KeptStreams } from "./kept-streams.ts";
 import type { Logger } from "./logger.ts";
 import type { Metrics } from "./metrics.ts";
+import type { ModelRegistry } from "./model-registry.ts";
 
 /** Shared by all requests of one server. */
 export interface ServingContext {
+  /** Of the model that this context is for; in a server's own context of the default model, whichever that is now. */
   readonly engine: Engine;
+  readonly models: ModelRegistry;
+  /** The context of the model of that name; the default one's for null, and for a name that `checkModel` will refuse. */
+  readonly forModel: (name: string | null) => ServingContext;
   readonly metrics: Metrics;
   readonly logger: Logger;
   readonly clock: Clock;
@@ -36,6 +41,29 @@ export interface ServingContext {
   readonly unixSeconds: () => number;
 }
 
+/** What the contexts of all models have in common. */
+export type SharedContext = Omit<ServingContext, "engine" | "forModel">;
+
+/** @returns the server's own context */
+export function createContexts(shared: SharedContext): ServingContext {
+  const { models } = shared;
+  const contexts = new WeakMap<Engine, ServingContext>();
+  const contextOf = (engine: Engine): ServingContext => {
+    const context = contexts.get(engine) ?? { ...shared, engine, forModel };
+    contexts.set(engine, context);
+    return context;
+  };
+  const forModel = (name: string | null): ServingContext =>
+    contextOf((name === null ? null : models.find(name)) ?? models.default);
+  return {
+    ...shared,
+    forModel,
+    get engine() {
+      return models.default;
+    },
+  };
+}
+
 /**
  * Checks the ranges of a request's sampling fields and fills in the model's defaults.
  *
@@ -53,7 +81,7 @@ export function toSamplingParams(
   return createSamplingParams({ ...fields, ...grammar }, { vocabSize, nameField, defaults: defaultParams });
 }
 
-/** @throws TroupeError `model_not_found`. */
-export function checkModel(context: ServingContext, name: string | null): string {
-  return resolveModelName(context.engine.info, name);
+/** @throws TroupeError `model_not_found`, unless the context is that of the model of that name. */
+export function checkModel({ engine, models }: ServingContext, name: string | null): string {
+  return resolveModelName(engine.info, name, models.names);
 }

@@ -20,6 +20,7 @@ import type { Admission } from "./active-work.ts";
 import type { Caller } from "./caller.ts";
 import { toClientError } from "./client-error.ts";
 import { type Generation, startGeneration } from "./generation.ts";
+import { bodyModel } from "./http-exchange.ts";
 import type { NumberedEvent } from "./live-stream.ts";
 import { openStream } from "./open-stream.ts";
 import { STREAM_PATH } from "./routes/socket-addresses.ts";
@@ -65,7 +66,7 @@ export class StreamSession implements SocketSession {
 
   receive(text: string): void {
     const handle = (decoded: unknown): void => {
-      const message = readClientMessage(decoded, this.#context.engine.info);
+      const message = readClientMessage(decoded, this.#contextFor(decoded).engine.info);
       if (message.type === "generate") this.#generate(message);
       else if (message.type === "resume") this.#resume(message);
       else this.#cancel(message.id);
@@ -87,15 +88,21 @@ export class StreamSession implements SocketSession {
   #generate(message: GenerateMessage): void {
     const { id } = message;
     this.#checkRoom(id);
-    checkModel(this.#context, message.model);
-    const params = toSamplingParams(this.#context, message.fields, wireName, message.format);
+    const context = this.#context.forModel(message.model);
+    checkModel(context, message.model);
+    const params = toSamplingParams(context, message.fields, wireName, message.format);
     const request = { requestId: `stream-${this.#context.newId()}`, prompt: message.prompt, params };
     if (message.isResumable) {
       const live = this.#begin(id, request.requestId, (signal, admission) =>
-        this.#openResumable(message, request, signal, admission),
+        this.#openResumable(context, message, request, signal, admission),
       );
       live.stream = request.requestId;
-    } else this.#begin(id, request.requestId, (signal) => this.#answer(message, request, signal));
+    } else this.#begin(id, request.requestId, (signal) => this.#answer(context, message, request, signal));
+  }
+
+  /** What a message may say depends on its model. */
+  #contextFor(body: unknown): ServingContext {
+    return this.#context.forModel(bodyModel({ body }));
   }
 
   #resume({ id, stream, from }: ResumeMessage): void {
@@ -170,29 +177,31 @@ export class StreamSession implements SocketSession {
   }
 
   async #answer(
+    context: ServingContext,
     message: GenerateMessage,
     request: GenerateRequest,
     signal: AbortSignal,
   ): Promise<AsyncIterable<object>> {
     const { traceparent } = this.#caller;
-    const generation = await startGeneration(this.#context, [request], signal, traceparent);
+    const generation = await startGeneration(context, [request], signal, traceparent);
     return addressed(message.id, toMessages(generation, message.withTokenIds));
   }
 
   async #openResumable(
+    context: ServingContext,
     message: GenerateMessage,
     request: GenerateRequest & { readonly requestId: string },
     signal: AbortSignal,
     admission: Admission,
   ): Promise<AsyncIterable<object>> {
-    const { clock, work, limits, messageStreams } = this.#context;
+    const { clock, work, limits, messageStreams } = context;
     const { owner, traceparent } = this.#caller;
     const { requestId: stream } = request;
     const open = await openStream({
       clock,
       work,
       begin: async (abort) =>
-        toMessages(await startGeneration(this.#context, [request], abort, traceparent), message.withTokenIds),
+        toMessages(await startGeneration(context, [request], abort, traceparent), message.withTokenIds),
       maxEvents: limits.maxStreamEvents,
       windowMs: limits.resumeWindowMs,
       isAwaited: true,

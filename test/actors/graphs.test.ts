@@ -10,14 +10,21 @@ import { becomesIdle, modelPath, params, question, startTestEngine, whole } from
 const scratch = mkdtempSync(join(tmpdir(), "troupe-graphs-"));
 after(() => rmSync(scratch, { recursive: true }));
 
-const QUESTIONS = ["What is 17 + 15?", "What is the capital of France?", "What day comes after Monday?", "Hello"];
+const QUESTIONS = [
+  "What is 17 + 15?",
+  "What is the capital of France?",
+  "What day comes after Monday?",
+  "Hello",
+];
 
 /** The embedded model, exported once. */
 let exported: Promise<string> | null = null;
 async function exportedModel(): Promise<string> {
   const modelDir = modelPath("models/understudy");
   const outputDir = join(scratch, "understudy");
-  exported ??= exportModel({ modelDir, outputDir, precision: null, maxModelLen: null }).then(({ dir }) => dir);
+  exported ??= exportModel({ modelDir, outputDir, precision: null, maxModelLen: null }).then(
+    ({ dir }) => dir,
+  );
   return await exported;
 }
 

@@ -44,8 +44,8 @@ test("open and refused connections are counted", async (t) => {
   await readText(await open(port));
   first.write(GET_VERSION.replace("/version", "/metrics"));
   const metrics = await readText(first);
-  assert.match(metrics, /^troupe:connections\{.*\} 1$/m);
-  assert.match(metrics, /^troupe:connections_refused_total\{.*\} 1$/m);
+  assert.match(metrics, /^troupe:connections 1$/m);
+  assert.match(metrics, /^troupe:connections_refused_total 1$/m);
 });
 
 test("a client with too many requests in flight gets 429 over HTTP and WebSocket; other clients do not notice", async (t) => {

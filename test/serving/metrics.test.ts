@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ManualClock } from "../../src/core/manual-clock.ts";
 import { Metrics } from "../../src/serving/metrics.ts";
+import { ModelRegistry } from "../../src/serving/model-registry.ts";
 import { THROUGHPUT_WINDOW_MS } from "../../src/serving/throughput-window.ts";
 import { FakeEngine } from "./fake-engine.ts";
 import { startServer } from "./test-server.ts";
@@ -47,7 +48,7 @@ const CACHE_LABELS = [
 
 test("every metric of vLLM 0.4.0.post1 is there with its name, type, buckets and the label model_name", async () => {
   const text = await new Metrics({
-    engine: new FakeEngine(),
+    models: new ModelRegistry({ engines: [new FakeEngine()] }),
     clock: new ManualClock(),
     connections: NONE,
   }).render();
@@ -73,7 +74,7 @@ test("every metric of vLLM 0.4.0.post1 is there with its name, type, buckets and
 
 test("every metric is described once, and has no other metric's name", async () => {
   const text = await new Metrics({
-    engine: new FakeEngine(),
+    models: new ModelRegistry({ engines: [new FakeEngine()] }),
     clock: new ManualClock(),
     connections: NONE,
   }).render();
@@ -88,7 +89,7 @@ test("every metric is described once, and has no other metric's name", async () 
 test("throughput is that of the last whole window of five seconds", async () => {
   const clock = new ManualClock();
   const engine = new FakeEngine();
-  const metrics = new Metrics({ engine, clock, connections: NONE });
+  const metrics = new Metrics({ models: new ModelRegistry({ engines: [engine] }), clock, connections: NONE });
   const throughput = async (): Promise<string[]> =>
     [...(await metrics.render()).matchAll(/^vllm:avg_\w+\{.*\} (.*)$/gm)].map((match) => match[1]!);
   assert.deepEqual(await throughput(), ["0", "0"]);

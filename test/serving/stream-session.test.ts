@@ -6,6 +6,8 @@ import { ActiveWork } from "../../src/serving/active-work.ts";
 import { KeptStreams } from "../../src/serving/kept-streams.ts";
 import { createLogger } from "../../src/serving/logger.ts";
 import { Metrics } from "../../src/serving/metrics.ts";
+import { ModelRegistry } from "../../src/serving/model-registry.ts";
+import { createContexts } from "../../src/serving/serving-context.ts";
 import { StreamSession } from "../../src/serving/stream-session.ts";
 import { FakeEngine } from "./fake-engine.ts";
 import { CONFIG } from "./test-server.ts";
@@ -15,20 +17,21 @@ function createSession(maxBufferedBytes: number) {
   const engine = new FakeEngine();
   const unsent: { readonly bytes: Buffer; readonly onFlushed: () => void }[] = [];
   const state = { isReading: true };
-  const context = {
-    engine,
+  const models = new ModelRegistry({ engines: [engine] });
+  const context = createContexts({
+    models,
     logsPrompts: false,
     limits: { ...CONFIG, maxBufferedBytes },
     eventStreams: new KeptStreams<string>({ clock: systemClock, windowMs: 0 }),
     messageStreams: new KeptStreams<AnswerMessage>({ clock: systemClock, windowMs: 0 }),
-    metrics: new Metrics({ engine, clock: systemClock, connections: { numOpen: 0, numRefused: 0 } }),
+    metrics: new Metrics({ models, clock: systemClock, connections: { numOpen: 0, numRefused: 0 } }),
     logger: createLogger({ level: "silent", format: "json" }),
     clock: systemClock,
     work: new ActiveWork(systemClock),
     version: "0",
     newId: () => "id",
     unixSeconds: () => 0,
-  };
+  });
   const session = new StreamSession(
     context,
     { maxRequestsPerSocket: 4, maxBufferedBytes },

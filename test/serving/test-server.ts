@@ -6,6 +6,7 @@ import { defaultConfig, NO_LISTENER } from "../../src/config/defaults.ts";
 import { type Clock, systemClock } from "../../src/core/clock.ts";
 import { createServer, type TroupeServer } from "../../src/serving/create-server.ts";
 import { createLogger } from "../../src/serving/logger.ts";
+import type { ModelRegistry } from "../../src/serving/model-registry.ts";
 import { FakeEngine } from "./fake-engine.ts";
 
 export const CONFIG: ServerConfig = {
@@ -39,6 +40,8 @@ export async function startServer(
   t: TestContext,
   options: {
     engine?: FakeEngine;
+    /** Instead of one engine: `engine` stays the first thing that a test asks. */
+    models?: ModelRegistry;
     config?: Partial<ServerConfig>;
     management?: Partial<ListenerConfig>;
     metrics?: Partial<ListenerConfig>;
@@ -50,7 +53,7 @@ export async function startServer(
   const log: Record<string, unknown>[] = [];
   let numIds = 0;
   const server = createServer({
-    engine,
+    engine: options.models ?? engine,
     config: { ...CONFIG, ...options.config },
     management: { ...NO_LISTENER, ...options.management },
     metrics: { ...NO_LISTENER, ...options.metrics },

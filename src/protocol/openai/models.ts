@@ -16,11 +16,11 @@ export interface WireModel {
 }
 
 /** All names that requests may use. */
-export function toModelList(info: ModelInfo): {
+export function toModelList(models: readonly ModelInfo[]): {
   readonly object: "list";
   readonly data: readonly WireModel[];
 } {
-  return { object: "list", data: info.names.map((name) => toModel(info, name)) };
+  return { object: "list", data: models.flatMap((info) => info.names.map((name) => toModel(info, name))) };
 }
 
 /** @throws TroupeError `model_not_found`. */
@@ -38,11 +38,16 @@ export function toModel(info: ModelInfo, name: string): WireModel {
 
 /**
  * @param name null takes the canonical name.
+ * @param served all names of the server, which the error shows. Default: those of this model
  * @throws TroupeError `model_not_found`.
  */
-export function resolveModelName(info: ModelInfo, name: string | null): string {
+export function resolveModelName(
+  info: ModelInfo,
+  name: string | null,
+  served: readonly string[] = info.names,
+): string {
   const resolved = name ?? info.names[0];
   if (resolved !== undefined && info.names.includes(resolved)) return resolved;
-  const message = `The model ${JSON.stringify(name)} does not exist. This server serves: ${info.names.join(", ")}.`;
+  const message = `The model ${JSON.stringify(name)} does not exist. This server serves: ${served.join(", ")}.`;
   throw new TroupeError("model_not_found", message, { details: { param: "model" } });
 }

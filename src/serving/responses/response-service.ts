@@ -58,14 +58,14 @@ export class ResponseService {
    */
   async create(request: ResponseRequest, requester: Requester): Promise<ResponseRun> {
     const { signal, owner, traceparent, memory } = requester;
-    const context = this.#context;
+    const context = this.#context.forModel(request.model);
     const model = checkModel(context, request.model);
     const { plan, params } = planResponse(context, request);
     const earlier = this.#historyBefore(request.previousResponseId, requester);
     const messages = [...earlier, ...toMessages(request.items)];
     const id = `resp_${context.newId()}`;
     const inputItems = request.items.map((item) => ({ id: `msg_${context.newId()}`, ...item }));
-    const prompt = request.isGenerated ? await this.#toPrompt(request, messages, params) : null;
+    const prompt = request.isGenerated ? await toPrompt(context, request, messages, params) : null;
     const store = request.isStored ? this.#store : memory;
     const running: Running = { run: null, request, owner, inputItems };
     this.#running.set(id, running);
@@ -161,27 +161,6 @@ export class ResponseService {
     throw unknownResponse(id, details);
   }
 
-  async #toPrompt(
-    request: ResponseRequest,
-    messages: readonly ChatMessage[],
-    params: SamplingParams,
-  ): Promise<readonly ChatMessage[]> {
-    const { instructions: text } = request;
-    const instructions = text === null ? [] : [{ role: "system", content: text }];
-    if (messages.length + instructions.length === 0)
-      throw new TroupeError("invalid_request", '"input": expected a string or at least one message.', {
-        details: { param: "input" },
-      });
-    if (!request.isTruncated) return [...instructions, ...messages];
-    const numAnswerTokens = params.maxTokens ?? 1;
-    return await truncateConversation(this.#context.engine, {
-      instructions,
-      messages,
-      numAnswerTokens,
-      ...templateTools(request),
-    });
-  }
-
   /** Others' responses are not there, so that nobody learns that they exist. */
   #stored(id: string, owner: string): StoredResponse {
     const stored = this.#store.get(id);
@@ -193,6 +172,28 @@ export class ResponseService {
     const running = this.#running.get(id);
     return running?.owner === owner ? running : undefined;
   }
+}
+
+async function toPrompt(
+  { engine }: ServingContext,
+  request: ResponseRequest,
+  messages: readonly ChatMessage[],
+  params: SamplingParams,
+): Promise<readonly ChatMessage[]> {
+  const { instructions: text } = request;
+  const instructions = text === null ? [] : [{ role: "system", content: text }];
+  if (messages.length + instructions.length === 0)
+    throw new TroupeError("invalid_request", '"input": expected a string or at least one message.', {
+      details: { param: "input" },
+    });
+  if (!request.isTruncated) return [...instructions, ...messages];
+  const numAnswerTokens = params.maxTokens ?? 1;
+  return await truncateConversation(engine, {
+    instructions,
+    messages,
+    numAnswerTokens,
+    ...templateTools(request),
+  });
 }
 
 /** How the answer is made and read. */

@@ -2,7 +2,7 @@
 import { readChatRequest } from "../../protocol/openai/chat-request.ts";
 import { ChatResponder } from "../../protocol/openai/chat-response.ts";
 import { planTools } from "../../protocol/tools/tool-plan.ts";
-import type { Route } from "../http-exchange.ts";
+import { bodyModel, type Route } from "../http-exchange.ts";
 import { respond, resume } from "../respond.ts";
 import { checkModel, type ServingContext, toSamplingParams } from "../serving-context.ts";
 
@@ -12,6 +12,7 @@ export function chatCompletionsRoute(context: ServingContext): Route {
     method: "POST",
     path: "/v1/chat/completions",
     isWork: true,
+    modelOf: bodyModel,
     takesUp: true,
     handle(http) {
       const { body, lastEventId } = http;

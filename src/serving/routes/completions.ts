@@ -2,7 +2,7 @@
 import { readCompletionRequest } from "../../protocol/openai/completion-request.ts";
 import { CompletionResponder } from "../../protocol/openai/completion-response.ts";
 import { wireName } from "../../protocol/openai/sampling-fields.ts";
-import type { Route } from "../http-exchange.ts";
+import { bodyModel, type Route } from "../http-exchange.ts";
 import { respond, resume } from "../respond.ts";
 import { checkModel, type ServingContext, toSamplingParams } from "../serving-context.ts";
 
@@ -12,6 +12,7 @@ export function completionsRoute(context: ServingContext): Route {
     method: "POST",
     path: "/v1/completions",
     isWork: true,
+    modelOf: bodyModel,
     takesUp: true,
     handle(http) {
       const { body, lastEventId } = http;

@@ -3,30 +3,35 @@ import { TroupeError } from "../../errors/troupe-error.ts";
 import type { Route } from "../http-exchange.ts";
 import type { ServingContext } from "../serving-context.ts";
 
-/** Healthy unless only a restart of the process could help. */
-export function healthRoute({ engine }: ServingContext): Route {
+/** Healthy unless only a restart of the process could help: as long as one model can be served. */
+export function healthRoute({ models }: ServingContext): Route {
   return {
     method: "GET",
     path: "/health",
     isWork: false,
     handle() {
-      const { state } = engine.status();
-      if (state === "failed" || state === "stopped")
-        throw new TroupeError("engine_failed", `The engine is ${state}; only a new process can serve again.`);
+      const states = models.engines.map((engine) => engine.status().state);
+      if (states.every((state) => state === "failed" || state === "stopped"))
+        throw new TroupeError(
+          "engine_failed",
+          `The engine is ${states[0]}; only a new process can serve again.`,
+        );
       return { kind: "json", body: { status: "ok" } };
     },
   };
 }
 
-/** Ready when the engine is and the server is not stopping. */
-export function readyRoute({ engine, work }: ServingContext): Route {
+/** Ready when an engine is and the server is not stopping. */
+export function readyRoute({ models, work }: ServingContext): Route {
   return {
     method: "GET",
     path: "/ready",
     isWork: false,
     handle() {
-      const state = work.isClosing ? "draining" : engine.status().state;
-      if (state !== "ready") throw new TroupeError("not_ready", `The server is not ready: ${state}.`);
+      const states = models.engines.map((engine) => engine.status().state);
+      const state = work.isClosing ? "draining" : states[0];
+      if (work.isClosing || !states.includes("ready"))
+        throw new TroupeError("not_ready", `The server is not ready: ${state}.`);
       return { kind: "json", body: { status: "ready" } };
     },
   };

@@ -38,8 +38,33 @@ export function createPlanes(
   };
 }
 
-/** @see Route */
+/** Routes that name a model answer with that model's context; they are made anew for each model that is asked for. */
 function createRoutes(context: ServingContext, responses: ResponseService): Route[] {
+  const tables = new WeakMap<ServingContext, ReadonlyMap<string, Route>>();
+  const nameOf = ({ method, path }: Route): string => `${method} ${path}`;
+  const tableOf = (own: ServingContext): ReadonlyMap<string, Route> => {
+    const known = tables.get(own);
+    if (known !== undefined) return known;
+    const table = new Map(routesWith(own, responses).map((route) => [nameOf(route), route] as const));
+    tables.set(own, table);
+    return table;
+  };
+  return routesWith(context, responses).map((route) => {
+    const { modelOf } = route;
+    if (modelOf === undefined) return route;
+    const name = nameOf(route);
+    return {
+      ...route,
+      handle: (request) =>
+        tableOf(context.forModel(modelOf(request)))
+          .get(name)!
+          .handle(request),
+    };
+  });
+}
+
+/** @see Route */
+function routesWith(context: ServingContext, responses: ResponseService): Route[] {
   const factories = [
     completionsRoute,
     chatCompletionsRoute,

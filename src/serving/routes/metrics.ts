@@ -10,12 +10,12 @@ export function metricsRoute({ metrics }: ServingContext): Route {
 
 /** Under MindIE's names. */
 export function mindieMetricsRoute({ metrics }: ServingContext): Route {
-  return route(metrics, () => metrics.mindie.render());
+  return route(metrics, () => metrics.renderMindie());
 }
 
 /** Under both, where one listener is asked for either. */
 export function allMetricsRoute({ metrics }: ServingContext): Route {
-  return route(metrics, async () => (await metrics.render()) + (await metrics.mindie.render()));
+  return route(metrics, async () => (await metrics.render()) + (await metrics.renderMindie()));
 }
 
 function route({ contentType }: Metrics, render: () => Promise<string>): Route {

@@ -25,6 +25,7 @@ export function mindsporeRoutes(context: ServingContext): Route[] {
     method: "POST",
     path,
     isWork: true,
+    modelOf: ({ pathId }) => pathId,
     handle: (request) => answer(context, request, isStreamed),
     toErrorReply,
   });

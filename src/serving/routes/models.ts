@@ -1,24 +1,28 @@
 /** `GET /v1/models` and `GET /v1/models/{name}`; names may contain slashes. */
 import { toModel, toModelList } from "../../protocol/openai/models.ts";
 import type { Route } from "../http-exchange.ts";
-import type { ServingContext } from "../serving-context.ts";
+import { checkModel, type ServingContext } from "../serving-context.ts";
 
 /** All models: the names that requests may use. */
-export function modelsRoute({ engine }: ServingContext): Route {
+export function modelsRoute({ models }: ServingContext): Route {
   return {
     method: "GET",
     path: "/v1/models",
     isWork: false,
-    handle: () => ({ kind: "json", body: toModelList(engine.info) }),
+    handle: () => ({ kind: "json", body: toModelList(models.engines.map(({ info }) => info)) }),
   };
 }
 
 /** One of them. */
-export function modelRoute({ engine }: ServingContext): Route {
+export function modelRoute(context: ServingContext): Route {
   return {
     method: "GET",
     path: "/v1/models/*",
     isWork: false,
-    handle: ({ rest }) => ({ kind: "json", body: toModel(engine.info, rest) }),
+    modelOf: ({ rest }) => rest,
+    handle({ rest }) {
+      checkModel(context, rest);
+      return { kind: "json", body: toModel(context.engine.info, rest) };
+    },
   };
 }

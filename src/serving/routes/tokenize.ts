@@ -5,7 +5,7 @@ import {
   toTokenizeResponse,
 } from "../../protocol/openai/tokenize.ts";
 import { checkPrompt } from "../check-prompt.ts";
-import type { Route } from "../http-exchange.ts";
+import { bodyModel, type Route } from "../http-exchange.ts";
 import { checkModel, type ServingContext } from "../serving-context.ts";
 
 /** A text or a conversation to token ids. */
@@ -14,6 +14,7 @@ export function tokenizeRoute(context: ServingContext): Route {
     method: "POST",
     path: "/tokenize",
     isWork: true,
+    modelOf: bodyModel,
     async handle({ body }) {
       const request = readTokenizeRequest(body);
       checkModel(context, request.model);
@@ -30,6 +31,7 @@ export function detokenizeRoute(context: ServingContext): Route {
     method: "POST",
     path: "/detokenize",
     isWork: true,
+    modelOf: bodyModel,
     async handle({ body }) {
       const { model, ids } = readDetokenizeRequest(body, context.engine.info);
       checkModel(context, model);
