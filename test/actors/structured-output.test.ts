@@ -169,6 +169,23 @@ test("tools through the official client: a call, streamed too, its result, the a
     const after = await client.chat.completions.create({ ...request, messages: [ask, message, result] });
     assert.equal(after.choices[0]?.message.content, "In Paris it is sunny and 21 degrees.");
 
+    const strict = tools.map((one) => ({ ...one, function: { ...one.function, strict: true } }));
+    let numCalls = 0;
+    for (const temperature of [0, 1.5, 1.5, 1.5, 1.5, 1.5]) {
+      const fields = { tools: strict, temperature, seed: numCalls, max_tokens: 200 };
+      const { choices: free } = await client.chat.completions.create({ ...request, ...fields });
+      if (free[0]?.finish_reason === "length") continue;
+      for (const made of free[0]?.message.tool_calls ?? []) {
+        assert.ok(made.type === "function");
+        const definition = tools.find((one) => one.function.name === made.function.name)!;
+        const isValid = new Ajv2020().compile(definition.function.parameters);
+        assert.ok(isValid(JSON.parse(made.function.arguments)), made.function.arguments);
+        if (temperature === 0) assert.equal(made.function.arguments, '{"city": "Paris"}');
+        numCalls++;
+      }
+    }
+    assert.ok(numCalls > 2, `${numCalls} calls`);
+
     const named = { type: "function" as const, function: { name: "add" } };
     for (let seed = 0; seed < 4; seed++) {
       const forced = await client.chat.completions.create({

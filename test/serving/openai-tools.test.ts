@@ -100,6 +100,38 @@ test("a forced call constrains the answer; a free one does not", async (t) => {
   assert.ok(grammars[1] !== null && grammars[2] !== null);
 });
 
+test("a strict tool constrains the calls of a free answer; where that cannot be kept, it is refused", async (t) => {
+  const { engine, post } = await start(t);
+  const strictTool = { type: "function", function: { name: "get_weather", parameters, strict: true } };
+  const ask = (tool: object, fields: object = {}): Promise<Response> =>
+    post("/v1/chat/completions", { messages, tools: [tool], ...fields });
+  assert.equal((await ask(strictTool)).status, 200);
+  assert.ok(engine.requests.at(-1)!.params.grammar !== null);
+  assert.equal(
+    (await ask({ ...strictTool, function: { ...strictTool.function, strict: null } })).status,
+    200,
+  );
+  assert.equal(engine.requests.at(-1)!.params.grammar, null);
+
+  const unsupported = { ...strictTool.function, parameters: { type: "object", if: {} } };
+  for (const [tool, param] of [
+    [{ ...strictTool, function: { ...strictTool.function, strict: "yes" } }, "tools[0].function.strict"],
+    [{ ...strictTool, function: unsupported }, "tools[0].function.parameters.if"],
+  ] as const) {
+    const { error } = (await (await ask(tool)).json()) as { error: { param: string } };
+    assert.equal(error.param, param);
+  }
+
+  const other = await startServer(t, { engine: new FakeEngine({ toolParser: "llama3" }) });
+  const asked = { messages, tools: [strictTool] };
+  const refused = await other.post("/v1/chat/completions", asked);
+  assert.equal(refused.status, 400);
+  const { error } = (await refused.json()) as { error: { code: string; param: string } };
+  assert.deepEqual([error.code, error.param], ["unsupported", "tools[0].function.strict"]);
+  const forced = await other.post("/v1/chat/completions", { ...asked, tool_choice: "required" });
+  assert.equal(forced.status, 200);
+});
+
 test("where the model's form is not known, only a forced call is possible, written as a list", async (t) => {
   const { client, engine } = await start(t, new FakeEngine({ toolParser: null }));
   const request = { model: "understudy", messages, tools };
@@ -203,9 +235,10 @@ test("responses: forced calls and text.format constrain the answer", async (t) =
   const format = { type: "json_schema" as const, name: "x", schema: parameters };
   const response = await client.responses.create({ model: "understudy", input, text: { format } });
   assert.deepEqual(response.text?.format, format);
-  await client.responses.create({ model: "understudy", input, tools: [flat] });
+  for (const strict of [true, false, null])
+    await client.responses.create({ model: "understudy", input, tools: [{ ...flat, strict }] });
   assert.deepEqual(
     engine.requests.map(({ params }) => params.grammar !== null),
-    [true, true, false],
+    [true, true, true, false, false],
   );
 });

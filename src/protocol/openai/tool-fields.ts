@@ -73,9 +73,12 @@ function readTool(tool: unknown, where: string, definitionAt: string): ToolSpec 
       `${definitionAt}.name`,
       "a name of 1 to 64 letters, digits, dots, dashes and underscores is expected",
     );
+  const strict = definition?.strict ?? false;
+  if (typeof strict !== "boolean") throw invalid(`${definitionAt}.strict`, "it must be true or false");
   return {
     name,
     parameters: definition?.parameters ?? null,
+    isStrict: strict,
     param: `${definitionAt}.parameters`,
   };
 }

@@ -40,7 +40,7 @@ export function planTools(
   const isFree = choice === "auto" && format === null;
   if (isFree && parser !== null) {
     const keepsSpecialTokens = parser === "llama3" || parser === "mistral";
-    return { parser, grammar: null, keepsSpecialTokens, maxCalls };
+    return { parser, grammar: strictCalls(tools, parser), keepsSpecialTokens, maxCalls };
   }
   if (choice === "auto" && parser === null) throw unreadable();
   const form = parser === "hermes" ? "hermes" : "json";
@@ -50,12 +50,27 @@ export function planTools(
     tools,
     form,
     maxCalls: Math.min(maxCalls, MAX_FORCED_CALLS),
+    isFree: false,
   };
   const grammar: GrammarSpec =
     choice === "auto" && format !== null
       ? { kind: "any_of", param: format.param, specs: [format, calls] }
       : calls;
   return { parser: form, grammar, keepsSpecialTokens: false, maxCalls };
+}
+
+/** Free text whose calls are those of the tools, the strict ones with arguments that validate. Null when none is strict. */
+function strictCalls(tools: readonly ToolSpec[], parser: ToolParserName): GrammarSpec | null {
+  const strict = tools.find(({ isStrict }) => isStrict);
+  if (strict === undefined) return null;
+  if (parser !== "hermes") {
+    const message = `"strict": true cannot be kept for calls in the form of this model (${parser}) while it may also answer without one. Send "tool_choice": "required" or a named tool, or leave "strict" out.`;
+    const param = strict.param.replace(/parameters$/, "strict");
+    throw new TroupeError("unsupported", message, { details: { param } });
+  }
+  const enforced = tools.map((tool) => (tool.isStrict ? tool : { ...tool, parameters: null }));
+  // How many are given on is the reader's to say.
+  return { kind: "tool_calls", param: "tools", tools: enforced, form: "hermes", maxCalls: 1, isFree: true };
 }
 
 function unreadable(): TroupeError {
