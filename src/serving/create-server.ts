@@ -15,6 +15,7 @@ import type { Logger } from "./logger.ts";
 import { Metrics } from "./metrics.ts";
 import { ModelRegistry } from "./model-registry.ts";
 import { OriginPolicy } from "./origin-policy.ts";
+import { PeerTable } from "./peer-table.ts";
 import { ResponseService } from "./responses/response-service.ts";
 import { ResponseSession } from "./responses/response-session.ts";
 import { createPlanes } from "./routes/index.ts";
@@ -103,6 +104,7 @@ export function createServer(options: CreateServerOptions): TroupeServer {
     logger,
     clock,
     work,
+    peers: new PeerTable(config.peers),
     version,
     newId: options.newId ?? (() => randomUUID().replaceAll("-", "")),
     unixSeconds: options.unixSeconds ?? (() => Math.floor(Date.now() / 1000)),

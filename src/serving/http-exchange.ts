@@ -75,7 +75,10 @@ export interface Route {
   /** A request with `Last-Event-ID` only reads what another one began: it counts toward no limit. */
   readonly takesUp?: boolean;
   handle(request: HttpRequest): HttpReply | Promise<HttpReply>;
-  /** The model that a request names: its context is the one the route answers with. Absent: the server's own context. */
+  /**
+   * The model that a request names: its context is the one the route answers with, and a request for the model of a peer
+   * is sent on. Absent: the server's own context.
+   */
   modelOf?(request: HttpRequest): string | null;
   /** How the route's protocol says that something went wrong; default: OpenAI's error object and the error's status. */
   toErrorReply?(error: TroupeError): ErrorReply;

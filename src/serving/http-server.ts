@@ -15,6 +15,7 @@ import { endBadConnection } from "./bad-connection.ts";
 import { toCaller } from "./caller.ts";
 import { toClientError } from "./client-error.ts";
 import type { ConnectionLimits } from "./connection-limits.ts";
+import { type ForwardedRequest, forwardRequest, modelOfPeer } from "./forward-request.ts";
 import { errorHeaders, unknownRoute } from "./http-errors.ts";
 import type { ErrorReply, HttpReply, HttpRequest, Route } from "./http-exchange.ts";
 import { toListenError } from "./listen-error.ts";
@@ -175,13 +176,20 @@ async function serve(
     admission?.finish();
   });
   try {
-    const answer = await route.handle({
+    const plain: HttpRequest = {
       ...toCaller(access, request.client, request.headers),
       ...toHttpRequest(request),
       lastEventId,
       signal: abort.signal,
       countUntil: (ended) => admission?.countUntil(ended),
-    });
+    };
+    const peerModel = modelOfPeer(context, route, plain, request.headers);
+    if (peerModel !== null) {
+      copyHeaders(reply);
+      await forwardRequest(context.peers, peerModel, toForwarded(request), reply.raw, abort.signal);
+      return reply.hijack();
+    }
+    const answer = await route.handle(plain);
     if (answer.kind !== "text") request.responseId = answer.responseId ?? null;
     if (answer.kind !== "events") return sendReply(reply, answer);
     reply.headers(answer.headers ?? {});
@@ -207,6 +215,10 @@ async function serve(
   } catch (thrown) {
     return sendError(context, abort.signal.aborted ? abort.signal.reason : thrown, request, reply);
   }
+}
+
+function toForwarded({ method, url, body, raw }: FastifyRequest): ForwardedRequest {
+  return { method, url, body, headers: raw.headers, remoteAddress: raw.socket.remoteAddress };
 }
 
 function lastEventIdOf({ headers }: FastifyRequest): string | null {

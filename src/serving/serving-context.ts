@@ -13,7 +13,10 @@ import type { ActiveWork } from "./active-work.ts";
 import type { KeptStreams } from "./kept-streams.ts";
 import type { Logger } from "./logger.ts";
 import type { Metrics } from "./metrics.ts";
+
 import type { ModelRegistry } from "./model-registry.ts";
+
+import type { PeerTable } from "./peer-table.ts";
 
 /** Shared by all requests of one server. */
 export interface ServingContext {
@@ -26,6 +29,7 @@ export interface ServingContext {
   readonly logger: Logger;
   readonly clock: Clock;
   readonly work: ActiveWork;
+  readonly peers: PeerTable;
   readonly limits: ServerConfig;
   /** Whether prompts are written to the log. */
   readonly logsPrompts: boolean;

@@ -6,8 +6,11 @@ import { ActiveWork } from "../../src/serving/active-work.ts";
 import { KeptStreams } from "../../src/serving/kept-streams.ts";
 import { createLogger } from "../../src/serving/logger.ts";
 import { Metrics } from "../../src/serving/metrics.ts";
+
 import { ModelRegistry } from "../../src/serving/model-registry.ts";
+import { PeerTable } from "../../src/serving/peer-table.ts";
 import { createContexts } from "../../src/serving/serving-context.ts";
+
 import { StreamSession } from "../../src/serving/stream-session.ts";
 import { FakeEngine } from "./fake-engine.ts";
 import { CONFIG } from "./test-server.ts";
@@ -20,6 +23,7 @@ function createSession(maxBufferedBytes: number) {
   const models = new ModelRegistry({ engines: [engine] });
   const context = createContexts({
     models,
+    peers: new PeerTable([]),
     logsPrompts: false,
     limits: { ...CONFIG, maxBufferedBytes },
     eventStreams: new KeptStreams<string>({ clock: systemClock, windowMs: 0 }),

@@ -15,12 +15,24 @@ export interface WireModel {
   readonly max_model_len: number;
 }
 
-/** All names that requests may use. */
-export function toModelList(models: readonly ModelInfo[]): {
-  readonly object: "list";
-  readonly data: readonly WireModel[];
-} {
-  return { object: "list", data: models.flatMap((info) => info.names.map((name) => toModel(info, name))) };
+/** A model that requests may name because another server has it. */
+export type WirePeerModel = Pick<WireModel, "id" | "object" | "created" | "owned_by">;
+
+/**
+ * All names that requests may use.
+ *
+ * @param peerModels those of other servers
+ */
+export function toModelList(
+  models: readonly ModelInfo[],
+  peerModels: readonly string[] = [],
+): { readonly object: "list"; readonly data: readonly (WireModel | WirePeerModel)[] } {
+  const own = models.flatMap((info) => info.names.map((name) => toModel(info, name)));
+  const created = models[0]?.createdAt ?? 0;
+  const elsewhere = peerModels
+    .filter((name) => own.every(({ id }) => id !== name))
+    .map((id) => ({ id, object: "model", created, owned_by: "troupe" }) as const);
+  return { object: "list", data: [...own, ...elsewhere] };
 }
 
 /** @throws TroupeError `model_not_found`. */

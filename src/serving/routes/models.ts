@@ -4,12 +4,15 @@ import type { Route } from "../http-exchange.ts";
 import { checkModel, type ServingContext } from "../serving-context.ts";
 
 /** All models: the names that requests may use. */
-export function modelsRoute({ models }: ServingContext): Route {
+export function modelsRoute({ models, peers }: ServingContext): Route {
   return {
     method: "GET",
     path: "/v1/models",
     isWork: false,
-    handle: () => ({ kind: "json", body: toModelList(models.engines.map(({ info }) => info)) }),
+    handle() {
+      const infos = models.engines.map(({ info }) => info);
+      return { kind: "json", body: toModelList(infos, peers.models) };
+    },
   };
 }
 
@@ -20,9 +23,9 @@ export function modelRoute(context: ServingContext): Route {
     path: "/v1/models/*",
     isWork: false,
     modelOf: ({ rest }) => rest,
-    handle({ rest }) {
-      checkModel(context, rest);
-      return { kind: "json", body: toModel(context.engine.info, rest) };
+    handle() {
+      const infos = models.engines.map(({ info }) => info);
+      return { kind: "json", body: toModelList(infos, peers.models) };
     },
   };
 }

@@ -4,7 +4,7 @@ import { TroupeError } from "../../errors/troupe-error.ts";
 import { toInputItemList } from "../../protocol/openai/input-item-list.ts";
 import { readResponseRequest } from "../../protocol/openai/response-request.ts";
 import { readEventId } from "../event-ids.ts";
-import type { HttpReply, HttpRequest, Route } from "../http-exchange.ts";
+import { bodyModel, type HttpReply, type HttpRequest, type Route } from "../http-exchange.ts";
 import { toResponseFrames } from "../responses/response-frames.ts";
 import type { ResponseService } from "../responses/response-service.ts";
 
@@ -40,6 +40,7 @@ export function responsesRoutes(responses: ResponseService): Route[] {
       path: RESPONSES_PATH,
       isWork: true,
       takesUp: true,
+      modelOf: bodyModel,
       handle: (request) => create(responses, request),
     },
     onOne({ method: "GET", handle: (request) => retrieve(responses, request) }),
