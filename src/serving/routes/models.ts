@@ -23,9 +23,9 @@ export function modelRoute(context: ServingContext): Route {
     path: "/v1/models/*",
     isWork: false,
     modelOf: ({ rest }) => rest,
-    handle() {
-      const infos = models.engines.map(({ info }) => info);
-      return { kind: "json", body: toModelList(infos, peers.models) };
+    handle({ rest }) {
+      checkModel(context, rest);
+      return { kind: "json", body: toModel(context.engine.info, rest) };
     },
   };
 }
