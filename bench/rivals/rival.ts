@@ -38,6 +38,8 @@ export const ENTRANTS: Readonly<Record<string, Entrant>> = {
   "llama.cpp-Q4_0": entrant(null, "Q4_0"),
   "llama.cpp-Q4_0-flash": entrant(null, "Q4_0", true),
   "llama.cpp-Q8_0": entrant(null, "Q8_0"),
+  "transformers-q4": entrant("./transformers-js", "q4"),
+  "transformers-q8": entrant("./transformers-js", "q8"),
 };
 
 type SharedOptions = Omit<ContestantOptions, "precision" | "flashAttention">;
