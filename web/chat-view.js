@@ -2,6 +2,7 @@
 import { copyText } from "./clipboard.js";
 import { toCurl, toOpenAi } from "./code-samples.js";
 import { byId, element } from "./dom.js";
+import { keepConversation, keptConversation } from "./kept-conversation.js";
 import { MessageView } from "./message-view.js";
 
 const SUGGESTIONS = ["What is the capital of France?", "What is 17 + 15?", "Tell me a story about a fox."];
@@ -13,10 +14,10 @@ export class ChatView {
   #announcer;
   #base;
   #model = null;
-  /** {role, view} in order. */
+  /** {role, view} in order; answers with what was asked beside the messages before them: {system, fields}. */
   #messages = [];
-  /** What cancels the answer that runs; null when none does. */
-  #cancel = null;
+  /** The answer that runs, as the connection has it; null when none does. */
+  #running = null;
   #list = byId("messages");
   #prompt = byId("prompt");
   #scroller = byId("scroller");
@@ -33,6 +34,8 @@ export class ChatView {
       button.onclick = () => this.#ask(text);
       byId("suggestions").append(button);
     }
+    this.#restore();
+    addEventListener("pagehide", () => this.#keep());
   }
 
   /** The name that copied requests use. */
@@ -41,7 +44,7 @@ export class ChatView {
   }
 
   get isRunning() {
-    return this.#cancel !== null;
+    return this.#running !== null;
   }
 
   #setUpComposer() {
@@ -82,14 +85,66 @@ export class ChatView {
       ["Edit", () => this.#edit(view)],
       ["Copy", (button) => this.#copy(view.content, button)],
     ]);
-    this.#add("user", view);
+    this.#add({ role: "user", view });
   }
 
-  #add(role, view) {
-    this.#messages.push({ role, view });
-    this.#list.append(view.node);
+  #addAssistant(asked, content = "") {
+    const view = new MessageView("assistant", content, [
+      ["Retry", () => this.#retry(view)],
+      ["Copy", (button) => this.#copy(view.content, button)],
+      ["Copy as curl", (button) => this.#copy(toCurl(this.#base, this.#bodyOf(view)), button)],
+      ["Copy as openai code", (button) => this.#copy(toOpenAi(this.#base, this.#bodyOf(view)), button)],
+    ]);
+    this.#add({ role: "assistant", view, asked });
+    return view;
+  }
+
+  #add(message) {
+    this.#messages.push(message);
+    this.#list.append(message.view.node);
     byId("welcome").hidden = true;
     this.#toEnd();
+  }
+
+  /** What an answer was asked with: the messages before it, and the controls as they stood. */
+  #requestOf(view) {
+    const at = this.#messages.findIndex((message) => message.view === view);
+    const { system, fields } = this.#messages[at].asked;
+    const said = this.#messages.slice(0, at).map(({ role, view: { content } }) => ({ role, content }));
+    return { messages: system === null ? said : [system, ...said], ...fields };
+  }
+
+  #bodyOf(view) {
+    return { model: this.#model ?? "default", ...this.#requestOf(view) };
+  }
+
+  #keep() {
+    const place = this.#running?.place() ?? null;
+    const messages = this.#messages.map(({ role, view, asked }) => {
+      const { content, state, meta, problem } = view;
+      return { role, content, asked, state, meta, problem, place: state === "running" ? place : null };
+    });
+    keepConversation(messages);
+  }
+
+  /** The conversation that this tab had before it was loaded again; an answer that ran goes on. */
+  #restore() {
+    for (const { role, content, asked, state, meta, problem, place } of keptConversation()) {
+      if (role === "user") {
+        this.#addUser(content);
+        continue;
+      }
+      const view = this.#addAssistant(asked, content);
+      view.state = state;
+      view.meta = meta;
+      view.problem = problem;
+      if (state !== "running") continue;
+      if (place !== null) this.#run((handlers) => this.#connection.takeUp(place, handlers), view, null);
+      else {
+        view.state = "failed";
+        view.problem = "The page was loaded again before the server had taken this up. Retry asks again.";
+      }
+    }
   }
 
   get #isNearEnd() {
@@ -103,29 +158,23 @@ export class ChatView {
 
   /** The answer to the conversation as it stands. */
   #answer() {
-    const fields = this.#sampling.read();
-    const system = this.#sampling.systemMessage;
-    const said = this.#messages.map(({ role, view }) => ({ role, content: view.content }));
-    const request = { messages: system === null ? said : [system, ...said], ...fields };
-    const body = { model: this.#model ?? "default", ...request };
-    const view = new MessageView("assistant", "", [
-      ["Retry", () => this.#retry(view)],
-      ["Copy", (button) => this.#copy(view.content, button)],
-      ["Copy as curl", (button) => this.#copy(toCurl(this.#base, body), button)],
-      ["Copy as openai code", (button) => this.#copy(toOpenAi(this.#base, body), button)],
-    ]);
+    const asked = { system: this.#sampling.systemMessage, fields: this.#sampling.read() };
+    const view = this.#addAssistant(asked);
     view.state = "running";
-    this.#add("assistant", view);
-    this.#run(request, view);
+    const request = this.#requestOf(view);
+    this.#run((handlers) => this.#connection.generate(request, handlers), view);
   }
 
-  #run(request, view) {
-    const startMs = performance.now();
+  /**
+   * @param start gives the connection the handlers and returns what it makes of them
+   * @param startMs null when nobody knows: then there are no figures but the number of tokens, at the end
+   */
+  #run(start, view, startMs = performance.now()) {
     let firstMs = null;
-    let lastMs = startMs;
+    let lastMs = 0;
     let numTokens = 0;
     const figures = () => {
-      if (firstMs === null) return "";
+      if (firstMs === null || startMs === null) return "";
       const seconds = (lastMs - firstMs) / 1000;
       const rate =
         numTokens > 1 && seconds > 0 ? ` · ${((numTokens - 1) / seconds).toFixed(1)} tokens/s` : "";
@@ -133,14 +182,15 @@ export class ChatView {
     };
     const end = (state, reason) => {
       const isNearEnd = this.#isNearEnd;
-      this.#cancel = null;
+      this.#running = null;
       view.state = state;
       view.meta = [figures(), reason].filter((part) => part !== "").join(" · ");
       this.#announcer.flush();
       this.#showRunning();
       if (isNearEnd) this.#toEnd();
+      this.#keep();
     };
-    this.#cancel = this.#connection.generate(request, {
+    this.#running = start({
       onToken: (text, num) => {
         lastMs = performance.now();
         firstMs ??= lastMs;
@@ -155,7 +205,8 @@ export class ChatView {
       onDone: ({ choices, usage }) => {
         numTokens = usage.completion_tokens;
         const { finish_reason: reason } = choices[0];
-        end("done", reason === "length" ? "ended by the token limit" : "complete");
+        const how = reason === "length" ? "ended by the token limit" : "complete";
+        end("done", startMs === null ? `${numTokens} tokens · ${how}` : how);
       },
       onError: ({ code, message }) => {
         if (code !== "cancelled") {
@@ -185,7 +236,7 @@ export class ChatView {
   }
 
   #stop() {
-    this.#cancel?.();
+    this.#running?.cancel();
   }
 
   #retry(view) {
@@ -212,6 +263,7 @@ export class ChatView {
 
   #clear() {
     for (const { view } of this.#messages.splice(0)) view.node.remove();
+    this.#keep();
     byId("welcome").hidden = false;
     this.#announcer.say("New conversation");
     this.#prompt.focus();

@@ -39,21 +39,31 @@ export class Connection {
   /**
    * @param fields a `generate` message without type and id
    * @param handlers onToken(text, numTokens), onDone(message), onError(error); onLost() and onResumed() in between
-   * @returns what cancels it
+   * @returns {cancel(), place()}: the place says where to take it up after a reload, null before the server has it
    */
   generate(fields, handlers) {
-    const id = `playground-${++this.#numRequests}`;
-    this.#running.set(id, {
-      handlers,
-      stream: null,
-      after: null,
-      wasSent: false,
-      isCancelled: false,
-      isLost: false,
-      wasLost: false,
-    });
+    const id = this.#run({ handlers, stream: null, after: null, wasSent: false, isLost: false });
     this.#send({ type: "generate", id, return_token_ids: true, resumable: true, ...fields });
-    return () => this.#cancel(id);
+    return this.#requestOf(id);
+  }
+
+  /** Takes a request up where another page was with it, as soon as the socket is open. */
+  takeUp({ stream, after }, handlers) {
+    return this.#requestOf(this.#run({ handlers, stream, after, wasSent: true, isLost: true }));
+  }
+
+  #run(request) {
+    const id = `playground-${++this.#numRequests}`;
+    this.#running.set(id, { isCancelled: false, wasLost: request.isLost, ...request });
+    return id;
+  }
+
+  #requestOf(id) {
+    const place = () => {
+      const { stream, after } = this.#running.get(id) ?? { stream: null };
+      return stream === null ? null : { stream, after };
+    };
+    return { cancel: () => this.#cancel(id), place };
   }
 
   #cancel(id) {

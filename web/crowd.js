@@ -8,23 +8,23 @@ const HEROES = ["fox", "bear", "crow", "owl", "hare", "mouse"];
 /** @param onNotice called with a line of text about how it goes */
 export function setUpCrowd(button, connection, onNotice) {
   let numLeft = 0;
-  let cancels = [];
+  let requests = [];
   const label = button.textContent;
   const end = () => {
     if (--numLeft > 0) return;
     button.textContent = label;
-    cancels = [];
+    requests = [];
     onNotice(`All ${NUM_REQUESTS} requests of the crowd have ended`);
   };
   button.onclick = () => {
     if (numLeft > 0) {
-      for (const cancel of cancels) cancel();
+      for (const request of requests) request.cancel();
       return;
     }
     numLeft = NUM_REQUESTS;
     button.textContent = "Stop the crowd";
     onNotice(`${NUM_REQUESTS} requests sent`);
-    cancels = Array.from({ length: NUM_REQUESTS }, (_, index) => {
+    requests = Array.from({ length: NUM_REQUESTS }, (_, index) => {
       const content = `${BEGINNING}Tell a story about a ${HEROES[index % HEROES.length]}.`;
       const request = {
         messages: [{ role: "user", content }],

@@ -38,6 +38,18 @@ export class MessageView {
     this.#text.append(text);
   }
 
+  get state() {
+    return this.node.dataset.state;
+  }
+
+  get meta() {
+    return this.#meta.textContent;
+  }
+
+  get problem() {
+    return this.#problem.hidden ? null : this.#problem.textContent;
+  }
+
   /** running, done or failed; what can be done with a message waits until it is whole. */
   set state(state) {
     this.node.dataset.state = state;

@@ -23,6 +23,7 @@ const ASSETS = [
   "connection.js",
   "crowd.js",
   "dom.js",
+  "kept-conversation.js",
   "message-view.js",
   "page-map.js",
   "sampling.js",

@@ -162,6 +162,43 @@ test("every control reaches the request, and a wrong value is pointed at instead
   assert.deepEqual(problems, []);
 });
 
+test("a reload keeps the conversation, and an answer that ran goes on; a new conversation is kept nowhere", {
+  skip,
+}, async (t) => {
+  await using open_ = await open(t);
+  const { engine, page, prompt, answer, problems } = open_;
+  await page.getByLabel("Top k").fill("5");
+  await prompt.fill("one");
+  await prompt.press("Enter");
+  await answer.getByText(/complete$/).waitFor();
+  engine.script = { holdAfterTokens: 2 };
+  await prompt.fill("two");
+  await prompt.press("Enter");
+  await answer.getByText("Hello world", { exact: true }).waitFor();
+  await page.reload();
+  assert.deepEqual(await page.locator(".user .text").allTextContents(), ["one", "two"]);
+  await answer.getByText("Hello world", { exact: true }).waitFor();
+  assert.equal(await answer.getAttribute("data-state"), "running");
+  await page.getByText("Connected", { exact: true }).waitFor();
+  engine.release();
+  await answer.getByText(/^3 tokens .*complete$/).waitFor();
+  assert.equal(await answer.locator(".text").textContent(), "Hello world!");
+  assert.equal(engine.requests.length, 2);
+
+  engine.script = {};
+  await page.reload();
+  await page.getByText("Connected", { exact: true }).waitFor();
+  assert.equal(await answer.getAttribute("data-state"), "done");
+  await answer.getByRole("button", { name: "Retry" }).click();
+  await answer.getByText(/complete$/).waitFor();
+  assert.deepEqual(lastMessages(engine), ["user: one", "assistant: Hello world!", "user: two"]);
+  await page.getByRole("button", { name: "New conversation" }).click();
+  await page.reload();
+  await page.getByText("Ask something.").waitFor();
+  assert.equal(await page.locator(".message").count(), 0);
+  assert.deepEqual(problems, []);
+});
+
 test("a refused request says why", { skip }, async (t) => {
   await using open_ = await open(t);
   const { engine, prompt, answer } = open_;
