@@ -162,6 +162,8 @@ export interface ServerConfig extends TlsConfig {
   readonly apiKeys: readonly string[];
   /** One key a line. */
   readonly apiKeyFile: string | null;
+  /** Open the routes that load and unload models, and no others; without any, nobody may use those. */
+  readonly adminKeys: readonly string[];
   /** Web pages of other origins that may use the server; `*` is every page. */
   readonly allowedOrigins: readonly string[];
   /** Whether those pages may send cookies and client certificates. */
@@ -253,7 +255,12 @@ export interface ConfigSections {
   readonly log: LogConfig;
 }
 
+/** What one of several models has to itself. */
+export type ModelSections = Pick<ConfigSections, "model" | "engine">;
+
 /** Everything. */
 export interface TroupeConfig extends ConfigSections {
+  /** Several models in one server; the first one's sections are `model` and `engine`. Empty for a single model. */
+  readonly models: readonly ModelSections[];
   readonly origin: ConfigOrigin;
 }

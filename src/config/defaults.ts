@@ -99,6 +99,7 @@ export function defaultConfig(): TroupeConfig {
       tlsRequireClientCertificate: false,
       apiKeys: [],
       apiKeyFile: null,
+      adminKeys: [],
       allowedOrigins: [],
       allowCredentials: false,
       allowRequestTemplates: false,
@@ -127,6 +128,7 @@ export function defaultConfig(): TroupeConfig {
     metrics: NO_LISTENER,
     shutdown: { drainMs: 30_000 },
     log: { level: "info", format: "pretty", rankDir: null, prompts: false },
+    models: [],
     origin: OWN_CONFIGURATION,
   };
 }

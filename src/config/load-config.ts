@@ -1,27 +1,41 @@
 /** Puts a configuration together: overrides (flags) over a file over defaults, checked once, frozen. */
-import { homedir } from "node:os";
-import { dirname, join, resolve } from "node:path";
+import { dirname, resolve } from "node:path";
 import { parse } from "../core/schema.ts";
 import { TroupeError } from "../errors/troupe-error.ts";
 import type { KvDtype } from "../kv/forms/kv-form.ts";
 import type { ConfigOrigin, ConfigSections, EngineConfig, ModelConfig, TroupeConfig } from "./config.ts";
 import { OWN_CONFIGURATION } from "./defaults.ts";
 import { recogniseDialect } from "./dialects/index.ts";
+import { type EntryOptions, withModels } from "./model-entries.ts";
+import { withAbsoluteKeys } from "./paths.ts";
 import type { PrecisionName } from "./precision-names.ts";
 import { configKeys, configSchema } from "./schema.ts";
 import { readYamlFile } from "./yaml-file.ts";
 
 /** A configuration as it may be given: with names, or null, where the checked form has what they stand for. */
-interface GivenConfig extends Omit<ConfigSections, "model" | "engine"> {
+export interface GivenConfig extends Omit<ConfigSections, "model" | "engine"> {
   readonly model: Omit<ModelConfig, "precision"> & { readonly precision: PrecisionName | null };
   readonly engine: Omit<EngineConfig, "kvDtype"> & { readonly kvDtype: KvDtype | null };
 }
 
 /** A configuration with any section and any key left out. */
 export type PartialConfig = {
-  readonly [Section in keyof GivenConfig]?:
-    | { readonly [Key in keyof GivenConfig[Section]]?: GivenConfig[Section][Key] | undefined }
-    | undefined;
+  readonly [Section in keyof GivenConfig]?: PartialSection<Section> | undefined;
+} & {
+  /** Several models in one server; see `modelConfig` for what an entry says. */
+  readonly models?: readonly PartialModel[] | undefined;
+};
+
+type PartialSection<Section extends keyof GivenConfig> = {
+  readonly [Key in keyof GivenConfig[Section]]?: GivenConfig[Section][Key] | undefined;
+};
+
+/** One of several models. */
+export type PartialModel = PartialSection<"model"> & {
+  readonly path: string;
+  /** Comes before `servedNames`. */
+  readonly name?: string | undefined;
+  readonly engine?: PartialSection<"engine"> | undefined;
 };
 
 /** Where a configuration comes from. */
@@ -63,23 +77,54 @@ export function parseConfig(partial: PartialConfig = {}): TroupeConfig {
  */
 export function loadConfig(sources: ConfigSources): TroupeConfig {
   const { file, cwd = process.cwd(), env = process.env } = sources;
-  const { sections: fromFile, origin } =
-    file === undefined ? NO_FILE : readFile(resolve(cwd, file), file, env);
-  const overrides = withAbsolutePaths(sectionsOf(sources.overrides ?? {}), cwd);
+  const {
+    sections: fromFile,
+    origin,
+    models: modelsOfFile,
+  } = file === undefined ? NO_FILE : readFile(resolve(cwd, file), file, env);
+  const given = splitModels(sources.overrides ?? {}, "configuration", cwd);
+  const overrides = withAbsolutePaths(sectionsOf(given.sections), cwd);
   const base = sectionsOf(sources.base ?? {});
   const merged = mergeSections(mergeSections(base, fromFile), overrides);
   const checked = parse(configSchema(), merged, { code: "invalid_config", what: file ?? "configuration" });
-  return deepFreeze({ ...checked, origin });
+  // whoever names one model over a file of several wants that one
+  const isOneModel = isRecord(overrides.model) && "path" in overrides.model;
+  const models = given.models ?? (isOneModel ? null : modelsOfFile) ?? [];
+  return deepFreeze(withModels({ ...checked, origin, models: [] }, models));
 }
 
 type Sections = Readonly<Record<string, unknown>>;
 
+/** Entries of `models`; null where there is no such list. */
+type Models = readonly { readonly entry: unknown; readonly options: EntryOptions }[] | null;
+
 interface FileContent {
   readonly sections: Sections;
+  readonly models: Models;
   readonly origin: ConfigOrigin;
 }
 
-const NO_FILE: FileContent = { sections: {}, origin: OWN_CONFIGURATION };
+const NO_FILE: FileContent = { sections: {}, models: null, origin: OWN_CONFIGURATION };
+
+/** The one key that is no section of keys. */
+function splitModels(
+  value: Sections,
+  what: string,
+  folder: string,
+): { readonly sections: Sections; readonly models: Models } {
+  const { models, ...sections } = value;
+  if (models === undefined || models === null) return { sections, models: null };
+  if (!Array.isArray(models) || models.length === 0)
+    throw new TroupeError(
+      "invalid_config",
+      `${what}: "models" must be a list of models, each with a "path".`,
+    );
+  const entries = models.map((entry: unknown, index) => ({
+    entry,
+    options: { what: `${what}: models[${index}]`, code: "invalid_config", folder } as const,
+  }));
+  return { sections, models: entries };
+}
 
 const TLS_PATHS = ["tlsCertificate", "tlsKey", "tlsClientCa"];
 
@@ -104,14 +149,15 @@ function readFile(path: string, shownAs: string, env: NonNullable<ConfigSources[
   const folder = dirname(path);
   const dialect = recogniseDialect(value as Sections);
   const translation = dialect?.translate(value as Sections, { shownAs, folder, env });
-  const sections = sectionsOf(translation?.sections ?? (value as Sections));
+  const own = splitModels(translation?.sections ?? (value as Sections), shownAs, folder);
+  const sections = sectionsOf(own.sections);
   // The file is checked by itself first, so that its mistakes are reported under its own name.
   parse(configKeys(), sections, { code: "invalid_config", what: shownAs });
   const origin =
     dialect === null || translation === undefined
       ? OWN_CONFIGURATION
       : { system: dialect.name, noEffect: translation.noEffect };
-  return { sections: withAbsolutePaths(sections, folder), origin };
+  return { sections: withAbsolutePaths(sections, folder), models: own.models, origin };
 }
 
 /** A section whose keys are all commented out is null in YAML: the same as absent. */
@@ -131,20 +177,9 @@ function withAbsolutePaths(sections: Sections, folder: string): Sections {
   const absolute: Record<string, unknown> = { ...sections };
   for (const [name, keys] of Object.entries(PATHS)) {
     const section = sections[name];
-    if (!isRecord(section)) continue;
-    const paths = keys
-      .filter((key) => key in section)
-      .map((key) => [key, absolutePath(section[key], folder)] as const);
-    absolute[name] = { ...section, ...Object.fromEntries(paths) };
+    if (isRecord(section)) absolute[name] = withAbsoluteKeys(section, keys, folder);
   }
   return absolute;
-}
-
-/** A path or a list of them; what is neither is left for the schema to refuse. */
-function absolutePath(path: unknown, folder: string): unknown {
-  if (Array.isArray(path)) return path.map((entry) => absolutePath(entry, folder));
-  if (typeof path !== "string" || path === "") return path;
-  return path === "~" || path.startsWith("~/") ? join(homedir(), path.slice(1)) : resolve(folder, path);
 }
 
 function mergeSections(below: Sections, above: Sections): Sections {

@@ -130,6 +130,7 @@ export function configKeys() {
         tlsRequireClientCertificate: z.boolean().default(server.tlsRequireClientCertificate),
         apiKeys: z.array(apiKey).max(10_000).readonly().default(server.apiKeys),
         apiKeyFile: name.nullable().default(server.apiKeyFile),
+        adminKeys: z.array(apiKey).max(1024).readonly().default(server.adminKeys),
         allowedOrigins: z.array(origin).max(1024).readonly().default(server.allowedOrigins),
         allowCredentials: z.boolean().default(server.allowCredentials),
         allowRequestTemplates: z.boolean().default(server.allowRequestTemplates),
