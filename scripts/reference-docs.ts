@@ -47,6 +47,15 @@ export function configurationPage(keys: readonly KeyReference[]): string {
     "[configs/cpu-server.yaml](../configs/cpu-server.yaml) is an example for a model of 1 to 8 billion parameters on a",
     "machine with many cores. A program passes the same object to `parseConfig` and `startEngine`.",
     ...sections,
+    "",
+    "## models",
+    "",
+    "Several models in one server: a list of entries, each with a `path`, the other keys of `model`, a `name` (the first of its",
+    "`servedNames`) and, under `engine`, the keys that differ; what an entry leaves out is what `model` and `engine` say.",
+    "[configs/several-models.yaml](../configs/several-models.yaml) is an example. The first is the default: it answers requests",
+    "that name no model, and `troupe generate` and `troupe chat` use it. Without the list there is one model, of `model`. Names must",
+    "differ. A flag that names a model (`--model`) takes the place of the whole list; other flags hold for every entry that does not",
+    "say otherwise. Loading and unloading while the server runs: [operations](operations.md#several-models).",
   );
 }
 

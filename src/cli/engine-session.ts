@@ -4,6 +4,7 @@ import type { ModelConfig, TroupeConfig } from "../config/config.ts";
 import type { Engine } from "../protocol/engine.ts";
 import type { CliContext } from "./cli-context.ts";
 import { showProgress } from "./progress-bar.ts";
+import type { EngineOptions } from "./services.ts";
 
 /** What a bar of compiling a model says. */
 export function compileTitle({ path, precision }: ModelConfig): string {
@@ -11,10 +12,14 @@ export function compileTitle({ path, precision }: ModelConfig): string {
 }
 
 /** Starts the engine; compiling, when it is needed, shows on stderr. */
-export async function startWithProgress(context: CliContext, config: TroupeConfig): Promise<Engine> {
+export async function startWithProgress(
+  context: CliContext,
+  config: TroupeConfig,
+  options: EngineOptions = {},
+): Promise<Engine> {
   const display = showProgress(context.stderr, compileTitle(config.model));
   try {
-    return await context.services.startEngine(config, display.onProgress);
+    return await context.services.startEngine(config, display.onProgress, options);
   } finally {
     display.stop();
   }

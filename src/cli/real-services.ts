@@ -13,17 +13,19 @@ export function createServices(): Services {
       checkServerFiles(listeners);
       for (const listener of listeners) await checkAddress(listener.config);
     },
-    async startEngine(config, onProgress) {
+    async startEngine(config, onProgress, { signal, model } = {}) {
       const [{ startEngine }, { createLogger }, { actorLog }, { withRankLogs }] = await Promise.all([
         import("../../actors/engine.ts"),
         import("../serving/logger.ts"),
         import("../serving/actor-log.ts"),
         import("../serving/rank-logs.ts"),
       ]);
-      const log = withRankLogs(actorLog(createLogger(config.log)), config.log);
-      return await startEngine(config, { log, onProgress: inSteps(onProgress) });
+      const sink = actorLog(createLogger(config.log));
+      const named: typeof sink = (record) => sink({ ...record, fields: { model, ...record.fields } });
+      const log = withRankLogs(model === undefined ? sink : named, config.log);
+      return await startEngine(config, { log, onProgress: inSteps(onProgress), ...(signal && { signal }) });
     },
-    async startServer(engine, config, version) {
+    async startServer(models, config, version) {
       const [{ createServer }, { createLogger }, { systemClock }] = await Promise.all([
         import("../serving/create-server.ts"),
         import("../serving/logger.ts"),
@@ -31,7 +33,7 @@ export function createServices(): Services {
       ]);
       const logger = createLogger(config.log);
       const server = createServer({
-        engine,
+        engine: models,
         config: config.server,
         management: config.management,
         metrics: config.metrics,

@@ -1,11 +1,12 @@
 /** `troupe serve`: engine and server until a signal; then intake stops, running answers finish, exit 0. */
 import type { TroupeConfig } from "../config/config.ts";
 import type { Engine, ModelInfo } from "../protocol/engine.ts";
+import type { ModelRegistry } from "../serving/model-registry.ts";
 import { type CliContext, EXIT, write } from "./cli-context.ts";
 import type { CommandSpec } from "./command-spec.ts";
 import { configFromFlags, serveFlags } from "./config-flags.ts";
-import { startWithProgress } from "./engine-session.ts";
 import type { RunningServer } from "./services.ts";
+import { startModels } from "./start-models.ts";
 
 export const serveCommand: CommandSpec = {
   name: "serve",
@@ -36,11 +37,11 @@ export const serveCommand: CommandSpec = {
 export async function serve(context: CliContext, config: TroupeConfig): Promise<number> {
   await sayNoEffect(context, config);
   await context.services.checkAddress(config);
-  const engine = await startWithProgress(context, config);
+  const models = await startModels(context, config);
   // Only from here on: before, nothing needs a drain, and the signal's default action ends the start at once.
   const stop = listenForStop(context);
   try {
-    await serveUntilStopped(context, config, engine, stop);
+    await serveUntilStopped(context, config, models, stop);
   } finally {
     stop.end();
   }
@@ -50,17 +51,17 @@ export async function serve(context: CliContext, config: TroupeConfig): Promise<
 async function serveUntilStopped(
   context: CliContext,
   config: TroupeConfig,
-  engine: Engine,
+  models: ModelRegistry,
   stop: StopRequests,
 ): Promise<void> {
   let server: RunningServer;
   try {
-    server = await context.services.startServer(engine, config, context.version);
+    server = await context.services.startServer(models, config, context.version);
   } catch (error) {
-    await engine.stop({ drainMs: 0 });
+    await models.stop({ drainMs: 0 });
     throw error;
   }
-  await write(context.stdout, announcement(config, engine.info, server, context.version));
+  await write(context.stdout, announcement(config, models, server, context.version));
   const mode = await Promise.race([stop.first, server.stopRequested]);
   const drainMs = mode === "force" ? 0 : config.shutdown.drainMs;
   await say(
@@ -68,10 +69,10 @@ async function serveUntilStopped(
     config,
     `Stopping: running answers may take ${drainMs / 1000} s more; Ctrl-C again cuts them now.`,
   );
-  // Its failure, if any, comes out of the engine.stop below.
-  stop.second.then(() => engine.stop({ drainMs: 0 })).catch(() => undefined);
+  // Its failure, if any, comes out of the stop below.
+  stop.second.then(() => models.stop({ drainMs: 0 })).catch(() => undefined);
   await server.close({ drainMs });
-  await engine.stop({ drainMs: 0 });
+  await models.stop({ drainMs: 0 });
   await say(context, config, "Stopped.");
 }
 
@@ -109,20 +110,21 @@ async function say(context: CliContext, config: TroupeConfig, text: string): Pro
 /** What a newcomer needs next: the addresses and a line to try. Machines get one JSON line. */
 function announcement(
   config: TroupeConfig,
-  info: ModelInfo,
+  models: ModelRegistry,
   { url, management, metrics }: RunningServer,
   version: string,
 ): string {
   const http = `${url}/v1`;
   const webSocket = `${url.replace(/^http/, "ws")}/v1/stream`;
-  const { names, architecture, precision, kvDtype, maxModelLen } = info;
+  const { info } = models.default;
+  const { architecture, precision, kvDtype, maxModelLen } = info;
   if (config.log.level === "silent") return "";
   if (config.log.format === "json") {
     const addresses = { http, webSocket, ...(management && { management }), ...(metrics && { metrics }) };
-    return `${JSON.stringify({ msg: "serving", ...addresses, models: names, architecture, precision, kvDtype, maxModelLen })}\n`;
+    return `${JSON.stringify({ msg: "serving", ...addresses, models: models.names, architecture, precision, kvDtype, maxModelLen })}\n`;
   }
   return `
-Troupe ${version} serves ${names.join(", ")} (${architecture}, ${precision}, KV ${kvDtype}, context ${maxModelLen} tokens)
+Troupe ${version} serves ${models.engines.map(describeModel).join("\n  and ")}
 
   HTTP        ${http}
   WebSocket   ${webSocket}
@@ -134,6 +136,11 @@ Try it:
 
 Ctrl-C stops it.
 `;
+}
+
+function describeModel({ info }: Engine): string {
+  const { names, architecture, precision, kvDtype, maxModelLen } = info;
+  return `${names.join(", ")} (${architecture}, ${precision}, KV ${kvDtype}, context ${maxModelLen} tokens)`;
 }
 
 function tryLine({ server }: TroupeConfig, info: ModelInfo, http: string): string {

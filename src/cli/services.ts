@@ -5,6 +5,7 @@ import type { Precision } from "../model/compiled-model.ts";
 import type { RankPlace } from "../model/tensor-parallel/tensor-cut.ts";
 import type { WeightPrecision } from "../model/weights-manifest.ts";
 import type { Engine } from "../protocol/engine.ts";
+import type { ModelRegistry } from "../serving/model-registry.ts";
 
 /** Work under way: `done` of `total` steps, and which one. */
 export interface Progress {
@@ -27,6 +28,14 @@ export interface RunningServer {
   readonly stopRequested: Promise<"drain" | "force">;
   /** Stops intake, lets requests in flight end until the deadline, then ends every connection. */
   close(options: { readonly drainMs: number }): Promise<void>;
+}
+
+/** What else starting an engine can be given. */
+export interface EngineOptions {
+  /** Ends the compilation of its model. */
+  readonly signal?: AbortSignal;
+  /** Name that its actors' log records carry; for one of several models. */
+  readonly model?: string;
 }
 
 /** One model in one precision, ready in the cache. */
@@ -107,8 +116,8 @@ export interface ModelSizes {
 export interface Services {
   /** Fails when the server could not listen there, or its files of keys and certificates are of no use. */
   checkAddress(config: TroupeConfig): Promise<void>;
-  startEngine(config: TroupeConfig, onProgress: OnProgress): Promise<Engine>;
-  startServer(engine: Engine, config: TroupeConfig, version: string): Promise<RunningServer>;
+  startEngine(config: TroupeConfig, onProgress: OnProgress, options?: EngineOptions): Promise<Engine>;
+  startServer(models: ModelRegistry, config: TroupeConfig, version: string): Promise<RunningServer>;
   compile(request: CompileRequest): Promise<CompiledFolder>;
   inspect(modelDir: string): Promise<ModelSummary>;
   writeWeights(request: WeightsRequest): Promise<WrittenWeights>;

@@ -41,7 +41,7 @@ export const ERROR_CODES = {
   prompt_too_long: permanent(400, "Prompt and answer can never fit the context or the KV pages."),
   unsupported: permanent(400, "A known feature that this server, model or build does not have."),
   unauthorized: permanent(401, "No or a wrong API key."),
-  forbidden: permanent(403, "Web pages of this origin may not use the server."),
+  forbidden: permanent(403, "Web pages of this origin, or anybody, may not do that here."),
   model_not_found: permanent(404, "No model of that name is served here."),
   not_found: permanent(404, "No such route or object."),
   method_not_allowed: permanent(405, "The route exists, but not for this method."),

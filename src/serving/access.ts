@@ -14,6 +14,9 @@ import type { OriginPolicy } from "./origin-policy.ts";
  */
 export const OPEN_ROUTES: ReadonlySet<string> = new Set(["/health", "/ready", "/", "/playground/*"]);
 
+/** Routes below it want one of server.adminKeys, and nothing else opens them. */
+export const ADMIN_PATH = "/v1/admin";
+
 /** Browsers cannot set headers on a WebSocket; the openai client passes its key as a subprotocol of this form. */
 export const KEY_PROTOCOL_PREFIX = "openai-insecure-api-key.";
 
@@ -27,10 +30,12 @@ export interface Visitor {
 /** @see docs/operations.md */
 export class Access {
   readonly #keys: ApiKeys;
+  readonly #adminKeys: ApiKeys;
   readonly #origins: OriginPolicy;
 
-  constructor(keys: ApiKeys, origins: OriginPolicy) {
+  constructor(keys: ApiKeys, adminKeys: ApiKeys, origins: OriginPolicy) {
     this.#keys = keys;
+    this.#adminKeys = adminKeys;
     this.#origins = origins;
   }
 
@@ -39,11 +44,27 @@ export class Access {
    *
    * @param route its path as registered; undefined when there is none.
    * @returns a name for the client: `key 0`, or its address.
-   * @throws TroupeError `unauthorized`.
+   * @throws TroupeError `unauthorized`; `forbidden` for routes that nobody may use.
    */
   enter(visitor: Visitor, route: string | undefined): string {
+    if (route?.startsWith(`${ADMIN_PATH}/`) === true) return this.#enterAdmin(visitor);
     if (!this.#keys.isRequired || (route !== undefined && OPEN_ROUTES.has(route))) return nameOf(visitor);
     return this.#checkKey(bearerKey(visitor.headers), "Send it as the header Authorization: Bearer KEY.");
+  }
+
+  #enterAdmin({ headers }: Visitor): string {
+    if (!this.#adminKeys.isRequired) {
+      const text =
+        "Nobody may manage this server's models: set server.adminKeys, and send one of them as the header";
+      throw new TroupeError("forbidden", `${text} Authorization: Bearer KEY.`);
+    }
+    const key = bearerKey(headers);
+    const how = "Send one of server.adminKeys as the header Authorization: Bearer KEY.";
+    if (key === null) throw new TroupeError("unauthorized", `Managing models wants a key of its own. ${how}`);
+    const index = this.#adminKeys.indexOf(key);
+    if (index < 0)
+      throw new TroupeError("unauthorized", `That key does not open the management of models. ${how}`);
+    return `admin key ${index}`;
   }
 
   /** Whose things a client may see: those of its key; without keys everybody's are everybody's. */

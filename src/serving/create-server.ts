@@ -6,7 +6,7 @@ import type { Clock } from "../core/clock.ts";
 import type { Engine } from "../protocol/engine.ts";
 import { Access } from "./access.ts";
 import { ActiveWork } from "./active-work.ts";
-import { readApiKeys } from "./api-keys.ts";
+import { ApiKeys, readApiKeys } from "./api-keys.ts";
 import { ConnectionLimits } from "./connection-limits.ts";
 import { createHttpServer } from "./http-server.ts";
 import { KeptStreams } from "./kept-streams.ts";
@@ -89,7 +89,7 @@ export function createServer(options: CreateServerOptions): TroupeServer {
   const { management = NO_LISTENER, metrics = NO_LISTENER } = options;
   const plans = planListeners({ server: config, management, metrics });
   const origins = new OriginPolicy(config);
-  const access = new Access(readApiKeys(config), origins);
+  const access = new Access(readApiKeys(config), new ApiKeys(config.adminKeys), origins);
   const limits = new ConnectionLimits(config);
   const work = new ActiveWork(clock, config.maxRequestsPerClient);
   const windowMs = config.resumeWindowMs;

@@ -37,7 +37,11 @@ export interface ModelRegistryOptions {
   readonly engines: readonly [Engine, ...Engine[]];
   /** Absent: nothing can be loaded. */
   readonly plan?: PlanLoad;
+  /** How long requests of a model that is unloaded may go on, where the caller does not say. Default 30 000. */
+  readonly drainMs?: number;
 }
+
+const DEFAULT_DRAIN_MS = 30_000;
 
 /**
  * See the module header.
@@ -52,12 +56,14 @@ export class ModelRegistry {
   /** By canonical name, in the order they came; the first that is loaded is the default. */
   readonly #entries = new Map<string, ModelEntry>();
   readonly #plan: PlanLoad | null;
+  readonly #drainMs: number;
   readonly #listeners: ModelListener[] = [];
   readonly #stop = new AbortController();
   readonly #loads = new Set<Promise<unknown>>();
 
-  constructor({ engines, plan }: ModelRegistryOptions) {
+  constructor({ engines, plan, drainMs }: ModelRegistryOptions) {
     this.#plan = plan ?? null;
+    this.#drainMs = drainMs ?? DEFAULT_DRAIN_MS;
     for (const engine of engines) {
       const { names } = engine.info;
       this.#checkFree(names);
@@ -128,7 +134,7 @@ export class ModelRegistry {
    * @param name any of its names
    * @throws TroupeError `model_not_found`; `invalid_request` while it is loaded or unloaded, or for the last one
    */
-  async unload(name: string, { drainMs }: { readonly drainMs: number }): Promise<ModelEntry> {
+  async unload(name: string, drainMs = this.#drainMs): Promise<ModelEntry> {
     const entry = this.#entryOf(name);
     const [key] = entry.names;
     if (entry.phase === "failed") {

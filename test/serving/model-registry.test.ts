@@ -56,7 +56,7 @@ test("a model is found once it is loaded, and its names are taken from the begin
   assert.deepEqual(phases(), ["a loaded", "b loading"]);
   assert.equal(models.find("b"), null);
   await assert.rejects(models.load(["b2"]), refused(/b2 is loading/));
-  await assert.rejects(models.unload("b2", { drainMs: 0 }), refused(/b is loading now/));
+  await assert.rejects(models.unload("b2", 0), refused(/b is loading now/));
   const engine = engineOf("b", "b2");
   loads[0]!.started.resolve(engine);
   assert.equal((await load).phase, "loaded");
@@ -76,7 +76,7 @@ test("a load that fails says why, is shown, gives its names up, and disturbs nob
   assert.deepEqual(phases(), ["a loaded", "b loading"]);
   loads[1]!.started.reject(new Error("again"));
   await assert.rejects(again, { code: "internal" });
-  await models.unload("b", { drainMs: 0 });
+  await models.unload("b", 0);
   assert.deepEqual(phases(), ["a loaded"]);
 });
 
@@ -89,23 +89,23 @@ test("a model that is unloaded is found no more, and is gone when its engine has
     return ended.promise;
   };
   const { models, phases, changes } = stage(engineOf("a"), engine);
-  const unload = models.unload("b", { drainMs: 1234 });
+  const unload = models.unload("b", 1234);
   assert.deepEqual([models.find("b"), phases()], [null, ["a loaded", "b unloading"]]);
-  await assert.rejects(models.unload("b", { drainMs: 0 }), refused(/unloading/));
+  await assert.rejects(models.unload("b", 0), refused(/unloading/));
   await assert.rejects(models.load(["b"]), refused(/unloading/));
   assert.deepEqual([drains, changes], [[{ drainMs: 1234 }], []]);
   ended.resolve();
   await unload;
   assert.deepEqual([phases(), changes], [["a loaded"], ["-b"]]);
-  await assert.rejects(models.unload("b", { drainMs: 0 }), { code: "model_not_found", message: /only: a/ });
+  await assert.rejects(models.unload("b", 0), { code: "model_not_found", message: /only: a/ });
 });
 
 test("after the default model the next one is the default; the last one stays", async () => {
   const [first, second] = [engineOf("a"), engineOf("b")];
   const { models } = stage(first, second);
-  await models.unload("a", { drainMs: 0 });
+  await models.unload("a", 0);
   assert.equal(models.default, second);
-  await assert.rejects(models.unload("b", { drainMs: 0 }), refused(/only model/));
+  await assert.rejects(models.unload("b", 0), refused(/only model/));
   assert.equal(second.state, "ready");
 });
 
@@ -113,7 +113,7 @@ test("an engine that does not end well is gone all the same, and the caller is t
   const engine = engineOf("b");
   engine.stop = () => Promise.reject(new TroupeError("deadline_exceeded", "did not park"));
   const { models, phases } = stage(engineOf("a"), engine);
-  await assert.rejects(models.unload("b", { drainMs: 0 }), { code: "deadline_exceeded" });
+  await assert.rejects(models.unload("b", 0), { code: "deadline_exceeded" });
   assert.deepEqual(phases(), ["a loaded"]);
 });
 

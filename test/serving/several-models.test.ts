@@ -98,7 +98,7 @@ test("a model that is unloaded answers what it has begun, and is not found any m
     await large.until(({ numLive }) => numLive === 0);
     large.state = "stopped";
   };
-  const unload = models.unload("large", { drainMs: 1000 });
+  const unload = models.unload("large", 1000);
   assert.equal((await post("/v1/completions", { model: "large", prompt: "x" })).status, 404);
   assert.equal((await post("/v1/completions", { model: "small", prompt: "x" })).status, 200);
   large.release();

@@ -4,6 +4,7 @@ import { joinRoutes, type ListenerPlan, type Plane } from "../listeners.ts";
 import type { ResponseService } from "../responses/response-service.ts";
 import type { ServingContext } from "../serving-context.ts";
 import type { StopRequest } from "../stop-request.ts";
+import { adminModelRoutes } from "./admin-models.ts";
 import { chatCompletionsRoute } from "./chat-completions.ts";
 import { completionsRoute } from "./completions.ts";
 import { healthRoute, readyRoute, versionRoute } from "./health.ts";
@@ -26,6 +27,7 @@ export function createPlanes(
   const planes: Readonly<Record<Plane, readonly Route[]>> = {
     service: createRoutes(context, responses),
     management: [
+      ...adminModelRoutes(context),
       ...[healthRoute, readyRoute, versionRoute].map((create) => create(context)),
       stopServiceRoute(context, stop),
     ],
@@ -82,6 +84,7 @@ function routesWith(context: ServingContext, responses: ResponseService): Route[
   ];
   return [
     ...factories.map((create) => create(context)),
+    ...adminModelRoutes(context),
     ...mindsporeRoutes(context),
     ...responsesRoutes(responses),
     ...socketAddressRoutes(context),
