@@ -6,7 +6,7 @@ import { TroupeError } from "../src/errors/troupe-error.ts";
 import { createActorSystem } from "../src/hosts/create-actor-system.ts";
 import type { OnProgress } from "../src/model/compile/progress.ts";
 import type { ModelFolder } from "../src/model/model-folder.ts";
-import type { ModelInfo } from "../src/protocol/engine.ts";
+import type { EngineLimits, ModelInfo } from "../src/protocol/engine.ts";
 import { resolveToolParser } from "../src/protocol/tools/tool-parser.ts";
 import type { ActorSystem } from "../src/runtime/actor-system.ts";
 import type { ActorRef, LogSink } from "../src/runtime/actor-types.ts";
@@ -76,7 +76,7 @@ export async function planCast(given: TroupeConfig, options: StartEngineOptions)
   );
   return {
     args: castArgs(config, folder, ranks, sizes, options),
-    describe: (system) => describe(config, folder, ranks[0]!, sizes, system),
+    describe: (system) => describe(config, folder, ranks[0]!, ranks.length, sizes, system),
   };
 }
 
@@ -185,6 +185,7 @@ async function describe(
   config: TroupeConfig,
   folder: ModelFolder,
   rank: RankModel,
+  numRanks: number,
   { maxModelLen }: EngineSizes,
   system: ActorSystem,
 ): Promise<ModelInfo> {
@@ -207,8 +208,21 @@ async function describe(
     toolParser: resolveToolParser(toolParser, text?.chatTemplate ?? null, model.architecture),
     eosTokenIds: folder.eosTokenIds,
     kvCache: { pageSize: config.engine.pageSize, isPrefixCached },
+    limits: engineLimits(config.engine, numRanks),
     defaultParams: folder.defaultParams,
     createdAt: Math.floor(Date.now() / 1000),
+  };
+}
+
+function engineLimits(engine: EngineConfig, numRanks: number): EngineLimits {
+  const { maxNumBatchedTokens, maxPromptTokens, maxAnswerTokens, maxPrefillSeqs, maxPrefillTokens } = engine;
+  return {
+    maxNumBatchedTokens,
+    maxPromptTokens,
+    maxAnswerTokens,
+    maxPrefillSeqs,
+    maxPrefillTokens,
+    numRanks,
   };
 }
 

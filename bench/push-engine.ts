@@ -32,6 +32,14 @@ const INFO: ModelInfo = {
   toolParser: null,
   eosTokenIds: [2],
   kvCache: { pageSize: 16, isPrefixCached: false },
+  limits: {
+    maxNumBatchedTokens: 256,
+    maxPromptTokens: null,
+    maxAnswerTokens: null,
+    maxPrefillSeqs: null,
+    maxPrefillTokens: null,
+    numRanks: 1,
+  },
   defaultParams: {},
   createdAt: 0,
 };

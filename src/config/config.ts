@@ -204,6 +204,10 @@ export interface ServerConfig extends TlsConfig {
   readonly mindsporeReplies: "troupe" | "r2.1" | "dev";
   /** What those routes make of a prompt, with {} in its place; null takes it as it is. */
   readonly mindsporePromptForm: string | null;
+  /** MindIE's dialects put one space between a repeated prompt and its answer. */
+  readonly mindiePromptSpace: boolean;
+  /** Every piece of a stream in MindIE's dialects repeats the text so far. */
+  readonly mindieFullText: boolean;
   /** Servers that have the models which this one does not serve; requests for those are forwarded. */
   readonly peers: readonly Peer[];
 }

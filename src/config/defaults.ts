@@ -122,6 +122,8 @@ export function defaultConfig(): TroupeConfig {
       storedResponseTtlMs: 3_600_000,
       mindsporeReplies: "troupe",
       mindsporePromptForm: null,
+      mindiePromptSpace: false,
+      mindieFullText: false,
       peers: [],
     },
     management: NO_LISTENER,

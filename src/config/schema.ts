@@ -161,6 +161,8 @@ export function configKeys() {
           .includes("{}", "must have {} where the prompt goes")
           .nullable()
           .default(server.mindsporePromptForm),
+        mindiePromptSpace: z.boolean().default(server.mindiePromptSpace),
+        mindieFullText: z.boolean().default(server.mindieFullText),
         peers: z.array(peer).max(1024).readonly().default(server.peers),
       })
       .prefault({}),

@@ -2,7 +2,7 @@
  * The engine as everything above it sees it: the edge, the command line and programs in the same process all talk to
  * this interface, so the same request gives the same text everywhere.
  */
-import type { ToolParserName } from "../config/config.ts";
+import type { EngineConfig, ToolParserName } from "../config/config.ts";
 import type { DeviceKind } from "../config/device.ts";
 import type { PromptCut } from "../core/cut-ids.ts";
 import type { SystemInspection } from "../runtime/actor-events.ts";
@@ -87,6 +87,8 @@ export type GenerationEvent =
       readonly text: string;
       readonly tokenIds: readonly number[];
       readonly logprobs: readonly TextLogprobs[] | null;
+      /** The answer's `finish` comes next. */
+      readonly isLast?: true;
     }
   | {
       readonly kind: "finish";
@@ -123,11 +125,21 @@ export interface ModelInfo {
   readonly toolParser: ToolParserName | null;
   readonly eosTokenIds: readonly number[];
   readonly kvCache: KvCacheInfo;
+  readonly limits: EngineLimits;
   /** Defaults from generation_config.json that apply when a request leaves a field out. */
   readonly defaultParams: Partial<SamplingParams>;
   /** Unix seconds when serving began. */
   readonly createdAt: number;
 }
+
+/** What the configuration allows; null where it sets no limit. */
+export type EngineLimits = Pick<
+  EngineConfig,
+  "maxNumBatchedTokens" | "maxPromptTokens" | "maxAnswerTokens" | "maxPrefillSeqs" | "maxPrefillTokens"
+> & {
+  /** Ranks that the model is split over. */
+  readonly numRanks: number;
+};
 
 /** The pool of KV pages, as far as it never changes. */
 export interface KvCacheInfo {

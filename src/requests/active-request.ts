@@ -191,7 +191,14 @@ export class ActiveRequest {
     answer.output = update.output;
     answer.numShown += tokenIds.length;
     if (text !== "" || tokenIds.length > 0)
-      this.#sink.push({ kind: "delta", index, text, tokenIds, logprobs });
+      this.#sink.push({
+        kind: "delta",
+        index,
+        text,
+        tokenIds,
+        logprobs,
+        ...(finish !== null && { isLast: true }),
+      });
     if (finish === null) return;
     answer.isFinished = true;
     this.#sink.push({ kind: "finish", index, ...finish });

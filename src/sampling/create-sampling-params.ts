@@ -14,6 +14,7 @@ import {
   LOGIT_BIAS_RANGE,
   MAX_STOP_TOKEN_IDS,
   NUMBER_RANGES,
+  type NumberRange,
 } from "./sampling-ranges.ts";
 
 /** Some of the fields; undefined counts as left out. */
@@ -27,6 +28,8 @@ export interface CreateSamplingParamsOptions {
   readonly maxStopStrings?: number;
   /** A field's name in the request's dialect, for errors: `topP` to `top_p`. Default: the name itself. */
   readonly nameField?: (field: string) => string;
+  /** Wider ranges of a dialect's own, instead of the general ones. */
+  readonly ranges?: Partial<Record<keyof typeof NUMBER_RANGES, NumberRange>>;
   /** What applies when a field is left out, ahead of the general defaults; checked like the fields. */
   readonly defaults?: SamplingFields;
 }
@@ -52,7 +55,7 @@ export function createSamplingParams(
   const bestOf = given.bestOf === undefined ? merged.n : given.bestOf; // null is no number and is refused below
   const params: SamplingParams = { ...merged, bestOf };
   checkNames(params, nameField);
-  checkScalars(params, nameField);
+  checkScalars(params, { ...NUMBER_RANGES, ...options.ranges }, nameField);
   checkStops(params, options, nameField);
   checkLogitBias(params, options.vocabSize, nameField);
   checkTogether(params, nameField);
@@ -80,8 +83,12 @@ function checkNames(params: SamplingParams, nameField: NameField): void {
   }
 }
 
-function checkScalars(params: SamplingParams, nameField: NameField): void {
-  for (const [field, range] of Object.entries(NUMBER_RANGES)) {
+function checkScalars(
+  params: SamplingParams,
+  ranges: Readonly<Record<keyof typeof NUMBER_RANGES, NumberRange>>,
+  nameField: NameField,
+): void {
+  for (const [field, range] of Object.entries(ranges)) {
     checkNumber(nameField(field), params[field as keyof typeof NUMBER_RANGES], range);
   }
   for (const field of BOOLEAN_FIELDS) checkBoolean(nameField(field), params[field]);

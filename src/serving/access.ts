@@ -9,10 +9,17 @@ import type { ApiKeys } from "./api-keys.ts";
 import type { OriginPolicy } from "./origin-policy.ts";
 
 /**
- * Routes that want no key, as they are registered: what a probe asks, and the files of the playground, which ask for the
+ * Routes that want no key, method and path as they are registered: what a probe asks, and the files of the playground, which ask for the
  * key themselves. Every other route is guarded, unknown ones too.
  */
-export const OPEN_ROUTES: ReadonlySet<string> = new Set(["/health", "/ready", "/", "/playground/*"]);
+export const OPEN_ROUTES: ReadonlySet<string> = new Set([
+  "GET /health",
+  "GET /ready",
+  "GET /v2/health/live",
+  "GET /v2/health/ready",
+  "GET /",
+  "GET /playground/*",
+]);
 
 /** Routes below it want one of server.adminKeys, and nothing else opens them. */
 export const ADMIN_PATH = "/v1/admin";
@@ -42,7 +49,7 @@ export class Access {
   /**
    * Lets an HTTP request in.
    *
-   * @param route its path as registered; undefined when there is none.
+   * @param route its method and path as registered; undefined when there is none.
    * @returns a name for the client: `key 0`, or its address.
    * @throws TroupeError `unauthorized`; `forbidden` for routes that nobody may use.
    */

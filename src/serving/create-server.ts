@@ -116,7 +116,7 @@ export function createServer(options: CreateServerOptions): TroupeServer {
     [RESPONSES_PATH]: (channel) => new ResponseSession(context, responses, channel),
   });
   const stop = new StopRequest();
-  const routes = createPlanes(context, responses, stop);
+  const routes = createPlanes(context, responses, stop, plans);
   const listeners = plans.map((plan) => {
     const hasClients = plan.planes.includes("service");
     const tls = readTlsFiles(plan.config, plan.section);

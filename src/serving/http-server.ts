@@ -156,7 +156,12 @@ function admit({ access }: HttpServerOptions, request: FastifyRequest): void {
   if (request.method === "OPTIONS") return;
   const { headers, socket } = request.raw;
   const visitor = { headers, address: socket.remoteAddress };
-  request.client = access.enter(visitor, request.routeOptions.url);
+  request.client = access.enter(visitor, routeOf(request));
+}
+
+/** `GET /health`; HEAD is asked of the same route. Undefined for an address that is none. */
+function routeOf({ method, routeOptions: { url } }: FastifyRequest): string | undefined {
+  return url === undefined ? undefined : `${method === "HEAD" ? "GET" : method} ${url}`;
 }
 
 async function serve(

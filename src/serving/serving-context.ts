@@ -5,7 +5,10 @@ import type { Engine } from "../protocol/engine.ts";
 import { resolveModelName } from "../protocol/openai/models.ts";
 import type { SamplingFields } from "../protocol/openai/sampling-fields.ts";
 import type { AnswerMessage } from "../protocol/stream-messages.ts";
-import { createSamplingParams } from "../sampling/create-sampling-params.ts";
+import {
+  type CreateSamplingParamsOptions,
+  createSamplingParams,
+} from "../sampling/create-sampling-params.ts";
 import { compileGrammar } from "../sampling/grammar/compile-grammar.ts";
 import type { GrammarSpec } from "../sampling/grammar/grammar-spec.ts";
 import type { SamplingParams } from "../sampling/sampling-params.ts";
@@ -72,6 +75,7 @@ export function createContexts(shared: SharedContext): ServingContext {
  * Checks the ranges of a request's sampling fields and fills in the model's defaults.
  *
  * @param format the form of the answer; null for any
+ * @param limits where the request's dialect allows more than others
  * @throws TroupeError `invalid_request`, naming the field as the wire spells it.
  */
 export function toSamplingParams(
@@ -79,10 +83,19 @@ export function toSamplingParams(
   fields: SamplingFields,
   nameField: (field: string) => string,
   format: GrammarSpec | null = null,
+  limits: Pick<CreateSamplingParamsOptions, "ranges" | "maxStopStrings"> = {},
 ): SamplingParams {
   const { vocabSize, defaultParams } = context.engine.info;
   const grammar = format === null ? {} : { grammar: compileGrammar(format) };
-  return createSamplingParams({ ...fields, ...grammar }, { vocabSize, nameField, defaults: defaultParams });
+  return createSamplingParams(
+    { ...fields, ...grammar },
+    {
+      vocabSize,
+      nameField,
+      defaults: defaultParams,
+      ...limits,
+    },
+  );
 }
 
 /** @throws TroupeError `model_not_found`, unless the context is that of the model of that name. */

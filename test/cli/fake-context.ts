@@ -21,6 +21,14 @@ export const INFO: ModelInfo = {
   toolParser: null,
   eosTokenIds: [2],
   kvCache: { pageSize: 16, isPrefixCached: true },
+  limits: {
+    maxNumBatchedTokens: 256,
+    maxPromptTokens: null,
+    maxAnswerTokens: null,
+    maxPrefillSeqs: null,
+    maxPrefillTokens: null,
+    numRanks: 1,
+  },
   defaultParams: { topK: 7 },
   createdAt: 0,
 };

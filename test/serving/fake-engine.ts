@@ -48,6 +48,14 @@ const INFO: ModelInfo = {
   toolParser: "hermes",
   eosTokenIds: [2],
   kvCache: { pageSize: 16, isPrefixCached: true },
+  limits: {
+    maxNumBatchedTokens: 256,
+    maxPromptTokens: null,
+    maxAnswerTokens: null,
+    maxPrefillSeqs: null,
+    maxPrefillTokens: null,
+    numRanks: 1,
+  },
   defaultParams: {},
   createdAt: 1_700_000_000,
 };
@@ -107,6 +115,11 @@ export class FakeEngine implements Engine {
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#held = promise;
     this.#release = resolve;
+    this.#changed();
+  }
+
+  get isHeld(): boolean {
+    return this.#held !== null;
   }
 
   release(): void {
@@ -204,7 +217,8 @@ export class FakeEngine implements Engine {
         await this.#permission(signal);
         const text = all[k]!;
         const logprobs = params.logprobs === null ? null : [logprobsOf(text, params.logprobs)];
-        yield { kind: "delta", index, text, tokenIds: [idOf(text)], logprobs };
+        const isLast = k === limit - 1 && script.fail === undefined;
+        yield { kind: "delta", index, text, tokenIds: [idOf(text)], logprobs, ...(isLast && { isLast }) };
       }
     }
     if (script.fail !== undefined && script.fail.afterTokens >= limit) throw script.fail.error;

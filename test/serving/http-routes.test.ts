@@ -55,8 +55,8 @@ test("health follows the process, ready follows the engine", async (t) => {
 test("unknown addresses and methods get JSON errors", async (t) => {
   const { url } = await startServer(t);
   const cases = [
-    ["POST", "/", 405, "GET, HEAD, OPTIONS"],
-    ["GET", "/v2", 404, null],
+    ["PUT", "/", 405, "GET, POST, HEAD, OPTIONS"],
+    ["GET", "/v3", 404, null],
     ["GET", "/v1/models/", 404, null],
     ["GET", "/v1/chat/completion", 404, null],
     ["POST", "/v1/completions/", 404, null],

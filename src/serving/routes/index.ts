@@ -10,6 +10,8 @@ import { completionsRoute } from "./completions.ts";
 import { healthRoute, readyRoute, versionRoute } from "./health.ts";
 import { stopServiceRoute } from "./management.ts";
 import { allMetricsRoute, metricsRoute, mindieMetricsRoute } from "./metrics.ts";
+import { mindieRoutes } from "./mindie.ts";
+import { mindieManagementRoutes } from "./mindie-management.ts";
 import { mindsporeRoutes } from "./mindspore.ts";
 import { modelRoute, modelsRoute } from "./models.ts";
 import { pageRoute, playgroundFilesRoute } from "./playground.ts";
@@ -23,12 +25,17 @@ export function createPlanes(
   context: ServingContext,
   responses: ResponseService,
   stop: StopRequest,
+  listeners: readonly ListenerPlan[],
 ): (listener: ListenerPlan) => readonly Route[] {
+  const managed = listeners.find(({ planes }) => planes.includes("management"));
+  const { host, port } = (managed ?? listeners[0]!).config;
+  const queries = mindieManagementRoutes(context, `${host}:${port}`);
   const planes: Readonly<Record<Plane, readonly Route[]>> = {
-    service: createRoutes(context, responses),
+    service: [...createRoutes(context, responses), ...(managed === undefined ? queries : [])],
     management: [
       ...adminModelRoutes(context),
       ...[healthRoute, readyRoute, versionRoute].map((create) => create(context)),
+      ...queries,
       stopServiceRoute(context, stop),
     ],
     metrics: [mindieMetricsRoute(context)],
@@ -86,6 +93,7 @@ function routesWith(context: ServingContext, responses: ResponseService): Route[
     ...factories.map((create) => create(context)),
     ...adminModelRoutes(context),
     ...mindsporeRoutes(context),
+    ...mindieRoutes(context),
     ...responsesRoutes(responses),
     ...socketAddressRoutes(context),
   ];
