@@ -6,6 +6,7 @@ import { join } from "node:path";
 import type { Device } from "../config/device.ts";
 import { invariant, TroupeError } from "../errors/troupe-error.ts";
 import type { CompiledModel } from "../model/compiled-model.ts";
+import { LatestResults } from "./latest-results.ts";
 import { loadSession, type Session, type Tensor } from "./onnx-runtime.ts";
 import type { RunMeter } from "./run-meter.ts";
 
@@ -32,7 +33,7 @@ export interface ChainOptions {
   readonly shouldStop?: () => boolean;
 }
 
-/** Segments of a model in the order they run. */
+/** Segments of a model in the order they run. What a call gives is readable until the next one has returned. */
 export interface Chain {
   /** Everything ahead of attention layer `layer`: embedding for the first, else what ends the one before. */
   enterLayer(layer: number, feeds: Readonly<Record<string, Tensor>>): LayerInputs;
@@ -48,6 +49,7 @@ export const LOGITS_FETCHES = ["logits"] as const;
 /** The segments of a whole model. */
 export class DenseChain implements Chain {
   readonly #segments: readonly Session[];
+  readonly #latest = new LatestResults();
 
   /** @throws TroupeError `invalid_model` when a segment does not load; what was loaded before is freed. */
   constructor(options: ChainOptions) {
@@ -55,16 +57,20 @@ export class DenseChain implements Chain {
   }
 
   enterLayer(layer: number, feeds: Readonly<Record<string, Tensor>>): LayerInputs {
-    const { xOut, q, k, v } = runSegment(this.#segments[layer]!, feeds, LAYER_FETCHES);
+    const { xOut, q, k, v } = this.#run(this.#segments[layer]!, feeds, LAYER_FETCHES);
     return { x: xOut!, q: q!, k: k!, v: v! };
   }
 
   finish(feeds: Readonly<Record<string, Tensor>>): Tensor {
-    return runSegment(this.#segments.at(-1)!, feeds, LOGITS_FETCHES).logits!;
+    return this.#run(this.#segments.at(-1)!, feeds, LOGITS_FETCHES).logits!;
   }
 
   release(): void {
     for (const segment of this.#segments) segment.release();
+  }
+
+  #run(...run: Parameters<typeof runSegment>): Readonly<Record<string, Tensor>> {
+    return this.#latest.hold(runSegment(...run));
   }
 }
 

@@ -10,6 +10,7 @@ import { type AttentionShape, buildAttentionGraph } from "./attention-graph.ts";
 import { fillMask } from "./attention-mask.ts";
 import { type AttentionRun, narrowThreads, planAttention, type QueryPiece } from "./attention-plan.ts";
 import { FloatScratch } from "./float-scratch.ts";
+import { LatestResults } from "./latest-results.ts";
 import { loadSession, type Session, type Tensor, tensor } from "./onnx-runtime.ts";
 import { pageFeeds } from "./page-inputs.ts";
 import type { RunMeter } from "./run-meter.ts";
@@ -50,6 +51,7 @@ export class PagedAttention {
   readonly #narrow: Session;
   readonly #masks = new FloatScratch();
   readonly #att = new FloatScratch();
+  readonly #latest = new LatestResults();
 
   constructor(options: PagedAttentionOptions) {
     this.#options = options;
@@ -89,7 +91,7 @@ export class PagedAttention {
       const rows = q.subarray(firstQuery * width, (firstQuery + numQueries) * width);
       const feeds = { q: tensor("float32", rows, queryDims), ...keys, ...values, ...fed };
       meter?.countGathered(gatheredBytes);
-      const result = session.run(feeds, FETCHES).att!.data as Float32Array;
+      const result = this.#latest.hold(session.run(feeds, FETCHES)).att!.data as Float32Array;
       if (att === undefined) return result;
       att.set(result, firstQuery * width);
     }
