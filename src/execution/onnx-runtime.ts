@@ -105,6 +105,12 @@ export function loadSession(model: string | Uint8Array<ArrayBuffer>, options: Se
   return new NativeSession(options, native);
 }
 
+/**
+ * How long a pool's thread looks for work before it sleeps. Sessions have pools of their own, so threads that spin for
+ * ever would take the cores from whichever session runs now; those that sleep at once are woken for every node.
+ */
+const SPIN_US = "20";
+
 type NativeBinding = InstanceType<typeof binding.InferenceSession>;
 type NativeFeeds = Parameters<NativeBinding["run"]>[0];
 
@@ -121,8 +127,7 @@ function toNativeOptions(options: SessionOptions): InferenceSession.SessionOptio
     logSeverityLevel: 4,
     extra: {
       session: {
-        // Sessions have pools of their own: spinning ones would take the cores from whichever session runs now.
-        intra_op: { allow_spinning: "0" },
+        intra_op: { allow_spinning: "1", spin_duration_us: SPIN_US },
         ...(options.externalDataDir === undefined
           ? {}
           : { model_external_initializers_file_folder_path: options.externalDataDir }),
