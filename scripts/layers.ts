@@ -26,6 +26,8 @@ const pure = [
 ];
 const outer = ["src/hosts", "src/execution", "src/serving"];
 const belowActors = [...ground, "src/config", ...pure, ...outer];
+/** For browsers as well: nothing of Node, and only what has no dependencies itself. */
+const client = { path: "src/client", values: ground, types: ["src/protocol", "src/sampling"] };
 const everything = [...belowActors, "actors", "src/index.ts"];
 
 /** The layers from the bottom up. A folder under src/ that is not here is an error: give it a place first. */
@@ -35,6 +37,7 @@ export const UNITS: readonly Unit[] = [
   { path: "src/config", values: ground, types: ["src/kv", "src/model"] },
   ...pure.map((path) => ({ path, values: [...ground, "src/config"], types: pure })),
   ...outer.map((path) => ({ path, values: [...ground, "src/config", ...pure], types: [] })),
+  client,
   { path: "actors", values: belowActors, types: [] },
   { path: "src/index.ts", values: [...belowActors, "actors"], types: [] },
   { path: "src/cli", values: everything, types: [] },

@@ -54,6 +54,7 @@ export const ERROR_CODES = {
   rate_limited: overloaded(429, "A limit on connections or on one client's requests is reached."),
   mailbox_full: overloaded(503, "An actor's mailbox is at its limit."),
   not_ready: retryable(503, "The engine is starting, restarting or draining."),
+  connection_lost: retryable(503, "A client's connection to the server failed, and could not be had again."),
   peer_unreachable: retryable(502, "The server that has the model does not answer."),
   engine_failed: retryable(503, "The engine failed beyond its restart budget or lost this request."),
   deadline_exceeded: retryable(504, "No answer before the deadline."),
