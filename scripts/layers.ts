@@ -28,7 +28,7 @@ const outer = ["src/hosts", "src/execution", "src/serving"];
 const belowActors = [...ground, "src/config", ...pure, ...outer];
 /** For browsers as well: nothing of Node, and only what has no dependencies itself. */
 const client = { path: "src/client", values: ground, types: ["src/protocol", "src/sampling"] };
-const everything = [...belowActors, "actors", "src/index.ts"];
+const everything = [...belowActors, "actors", "src/offline", "src/index.ts"];
 
 /** The layers from the bottom up. A folder under src/ that is not here is an error: give it a place first. */
 export const UNITS: readonly Unit[] = [
@@ -39,7 +39,8 @@ export const UNITS: readonly Unit[] = [
   ...outer.map((path) => ({ path, values: [...ground, "src/config", ...pure], types: [] })),
   client,
   { path: "actors", values: belowActors, types: [] },
-  { path: "src/index.ts", values: [...belowActors, "actors"], types: [] },
+  { path: "src/offline", values: [...belowActors, "actors"], types: [] },
+  { path: "src/index.ts", values: [...belowActors, "actors", "src/offline"], types: [] },
   { path: "src/cli", values: everything, types: [] },
   { path: "examples", values: ["src/index.ts"], types: [] },
   { path: "bench", values: [...everything, "src/cli", "test"], types: [] },

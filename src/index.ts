@@ -32,6 +32,20 @@ export { loadConfig, parseConfig } from "./config/load-config.ts";
 export { PRECISION_NAMES, type PrecisionName } from "./config/precision-names.ts";
 export { KV_DTYPES, type KvDtype } from "./kv/forms/kv-form.ts";
 
+// Offline use with the calls of MindSpore Lite's inference and of br-vllm-serving.
+export { InferConfig, type InferConfigFields } from "./offline/infer-config.ts";
+export { InferTask } from "./offline/infer-task.ts";
+export {
+  type CompletionOutput,
+  LLM,
+  type LlmOptions,
+  type LlmSamplingParams,
+  type RequestOutput,
+} from "./offline/llm.ts";
+export { type PipelineOptions, pipeline } from "./offline/pipeline.ts";
+export type { TextGenerationOptions, TextGenerationPipeline } from "./offline/text-generation.ts";
+export { TextIteratorStreamer, type TextStreamer } from "./offline/text-streamer.ts";
+
 // Serving an engine over HTTP and WebSocket.
 export { createServer } from "./serving/create-server.ts";
 export { createLogger } from "./serving/logger.ts";

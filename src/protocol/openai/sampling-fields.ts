@@ -29,6 +29,8 @@ export const samplingShape = {
   best_of: integer,
   stop: z.custom<string | readonly string[]>(isStop, "expected a string or a list of strings").nullish(),
   stop_token_ids: z.array(z.int()).nullish(),
+  // as br-vllm-serving's documentation spells it
+  stop_tokens_ids: z.array(z.int()).nullish(),
   include_stop_str_in_output: flag,
   ignore_eos: flag,
   min_tokens: integer,
@@ -59,7 +61,7 @@ export function readSamplingFields(wire: WireSampling): SamplingFields {
     n: wire.n,
     bestOf: wire.best_of,
     stop: typeof wire.stop === "string" ? [wire.stop] : wire.stop,
-    stopTokenIds: wire.stop_token_ids,
+    stopTokenIds: wire.stop_token_ids ?? wire.stop_tokens_ids,
     includeStopStrInOutput: wire.include_stop_str_in_output,
     ignoreEos: wire.ignore_eos,
     minTokens: wire.min_tokens,
