@@ -71,7 +71,7 @@ export default defineActor<EdgeProtocol, EdgeArgs, EdgeState>({
     },
     drain,
     cut(state) {
-      failAll(state, new TroupeError("not_ready", "The server stopped before this request had ended."));
+      failAll(state, new TroupeError("not_ready", "The engine was stopped before this request had ended."));
     },
   },
   onDown(state, { ref, incarnation }) {

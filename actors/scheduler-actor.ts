@@ -54,9 +54,13 @@ export default defineActor<SchedulerProtocol, SchedulerArgs, SchedulerState>({
     await Promise.all(ranks.map((rank) => ctx.ask(rank, "loaded", null, { deadlineMs })));
     // after init, so that what the edge submits in answer finds this actor started
     ctx.after(0, () => void ctx.tell(EDGE, "schedulerReady", { epoch: ctx.incarnation }));
+    const scheduler = new Scheduler(options, new KvCache(kv, pageMap));
+    const writer = new StatusWriter(status);
+    // there are pages before the first request
+    writer.write(scheduler.status());
     return {
-      scheduler: new Scheduler(options, new KvCache(kv, pageMap)),
-      status: new StatusWriter(status),
+      scheduler,
+      status: writer,
       stepTimes: new StepTimesWriter(stepTimes),
       numRanks,
       stepTimeoutMs,

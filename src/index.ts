@@ -49,6 +49,7 @@ export { TextIteratorStreamer, type TextStreamer } from "./offline/text-streamer
 // Serving an engine over HTTP and WebSocket.
 export { createServer } from "./serving/create-server.ts";
 export { createLogger } from "./serving/logger.ts";
+export { type LoadPlan, type ModelEntry, ModelRegistry } from "./serving/model-registry.ts";
 
 // Compiling models; weights in other precisions, and cut for several ranks.
 export { compileModel } from "./model/compile/compile-model.ts";

@@ -17,6 +17,7 @@ export class Connection {
   /** Requests in flight by id: {handlers, stream, after, wasSent, isCancelled, isLost, wasLost}. */
   #running = new Map();
   #isWanted = false;
+  #model = null;
   /** Messages that wait for the socket to open. */
   #unsent = [];
 
@@ -25,6 +26,11 @@ export class Connection {
     this.#url = url;
     this.#onState = onState;
     addEventListener("online", () => this.#reopen());
+  }
+
+  /** Whom everything is asked from now on; null is the server's default. */
+  set model(name) {
+    this.#model = name;
   }
 
   /** @param key an API key, or null */
@@ -43,7 +49,14 @@ export class Connection {
    */
   generate(fields, handlers) {
     const id = this.#run({ handlers, stream: null, after: null, wasSent: false, isLost: false });
-    this.#send({ type: "generate", id, return_token_ids: true, resumable: true, ...fields });
+    this.#send({
+      type: "generate",
+      id,
+      model: this.#model,
+      return_token_ids: true,
+      resumable: true,
+      ...fields,
+    });
     return this.#requestOf(id);
   }
 

@@ -59,11 +59,21 @@ function setUpViews() {
   addEventListener("show-view", ({ detail }) => show(detail));
 }
 
+/** With several models the reader chooses; everything from then on is that model's. */
 function showModels(key, models) {
   connection.open(key);
-  feed.start(key);
-  const [{ id, max_model_len: maxModelLen }] = models;
-  chat.model = id;
-  const context = ` · context ${maxModelLen.toLocaleString("en")} tokens`;
-  byId("model").replaceChildren(id, element("span", { className: "context" }, context));
+  // other names of the same model, and models of other servers, are left out
+  const own = models.filter(({ id, root }) => id === root);
+  const context = element("span", { className: "context" });
+  const use = ({ id, max_model_len: maxModelLen }) => {
+    chat.model = id;
+    connection.model = id;
+    feed.start(key, id);
+    context.textContent = ` · context ${maxModelLen.toLocaleString("en")} tokens`;
+  };
+  const options = own.map(({ id }) => element("option", { value: id }, id));
+  const choice = element("select", { "aria-label": "Model" }, ...options);
+  choice.onchange = () => use(own[choice.selectedIndex]);
+  byId("model").replaceChildren(own.length === 1 ? own[0].id : choice, context);
+  use(own[0]);
 }

@@ -6,6 +6,7 @@ export class StageFeed {
   #onFrame;
   #onState;
   #key = null;
+  #model = null;
   #abort = null;
   #timer = null;
   #isOnScreen = false;
@@ -27,9 +28,13 @@ export class StageFeed {
     }).observe(stage);
   }
 
-  /** @param key an API key, or null */
-  start(key) {
+  /**
+   * @param key an API key, or null
+   * @param model whose engine is watched
+   */
+  start(key, model) {
     this.#key = key;
+    this.#model = model;
     this.#isStarted = true;
     this.#close();
     this.#update();
@@ -59,7 +64,8 @@ export class StageFeed {
   /** fetch instead of EventSource, which can send no key. */
   async #read(signal) {
     const headers = this.#key === null ? {} : { authorization: `Bearer ${this.#key}` };
-    const response = await fetch(this.#url, { headers, signal });
+    const url = `${this.#url}?${new URLSearchParams({ model: this.#model })}`;
+    const response = await fetch(url, { headers, signal });
     if (!response.ok) return;
     let pending = "";
     let isFirst = true;

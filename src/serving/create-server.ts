@@ -110,6 +110,10 @@ export function createServer(options: CreateServerOptions): TroupeServer {
     unixSeconds: options.unixSeconds ?? (() => Math.floor(Date.now() / 1000)),
   };
   const context = createContexts(shared);
+  models.follow({
+    added: ({ info }) => logger.info({ model: info.names[0] }, "a model was loaded"),
+    removed: ({ info }) => logger.info({ model: info.names[0] }, "a model was unloaded"),
+  });
   const responses = new ResponseService(context);
   const sockets = new WebSocketEndpoint(context, access, {
     [STREAM_PATH]: (channel) => new StreamSession(context, config, channel),

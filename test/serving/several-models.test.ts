@@ -119,3 +119,20 @@ test("the server is healthy and ready as long as one of its models is", async (t
   large.state = "failed";
   assert.deepEqual(await statuses(), [503, 503]);
 });
+
+test("the stage shows the engine of the model that is named, until that is unloaded", async (t) => {
+  const { url, models, large } = await serveTwo(t);
+  large.pages = new Uint8Array(7);
+  const frames = async (query: string): Promise<string> => {
+    const response = await fetch(`${url}/stage${query}`);
+    const reader = response.body!.pipeThrough(new TextDecoderStream()).getReader();
+    t.after(() => reader.cancel());
+    return (await reader.read()).value ?? "";
+  };
+  assert.match(await frames(""), /"num_pages":100/);
+  assert.match(await frames("?model=large"), /"num_pages":7/);
+  assert.equal((await fetch(`${url}/stage?model=huge`)).status, 404);
+  const watching = await fetch(`${url}/stage?model=large`);
+  await models.unload("large", 0);
+  assert.match(await watching.text(), /"num_pages":7/);
+});

@@ -6,7 +6,8 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import type { Browser, BrowserContextOptions, Locator, Page } from "playwright-core";
 import { TroupeError } from "../../src/errors/troupe-error.ts";
-import type { FakeEngine } from "../serving/fake-engine.ts";
+import { ModelRegistry } from "../../src/serving/model-registry.ts";
+import { FakeEngine } from "../serving/fake-engine.ts";
 import { startServer } from "../serving/test-server.ts";
 import { openPage, skip, startBrowser, startWire } from "./browser.ts";
 
@@ -358,4 +359,31 @@ test("an answer can be stopped while the connection is lost", { skip }, async (t
   await answer.getByText(/stopped$/).waitFor();
   await engine.until(({ cancelled }) => cancelled.length === 1);
   assert.equal(await answer.locator(".text").textContent(), "Hello world");
+});
+
+test("of several models the reader chooses one; the answer and the stage are that model's", {
+  skip,
+}, async (t) => {
+  const small = new FakeEngine({ names: ["small", "org/small"], maxModelLen: 512 });
+  const large = new FakeEngine({ names: ["large"] });
+  large.script = { tokens: ["Large", " talk"] };
+  large.pages = new Uint8Array(7);
+  const models = new ModelRegistry({ engines: [small, large] });
+  const { url } = await startServer(t, { engine: small, models });
+  await using opened = await openPage(browser, url);
+  const { page, problems } = opened;
+  const choice = page.getByRole("combobox", { name: "Model" });
+  assert.deepEqual(await choice.locator("option").allTextContents(), ["small", "large"]);
+  await page.getByText("context 512 tokens").waitFor();
+  await choice.selectOption("large");
+  await page.getByText("context 2,048 tokens").waitFor();
+  await page
+    .locator("#pages-text")
+    .getByText(/^7 pages/)
+    .waitFor();
+  await page.getByRole("textbox", { name: "Message", exact: true }).fill("Hi");
+  await page.keyboard.press("Enter");
+  await page.locator(".assistant").getByText("Large talk", { exact: true }).waitFor();
+  assert.deepEqual([small.requests.length, large.requests.length], [0, 1]);
+  assert.deepEqual(problems, []);
 });

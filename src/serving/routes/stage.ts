@@ -2,13 +2,13 @@
 import type { Clock } from "../../core/clock.ts";
 import { TroupeError } from "../../errors/troupe-error.ts";
 import { StageTeller } from "../../protocol/stage-frame.ts";
-import type { Route } from "../http-exchange.ts";
-import type { ServingContext } from "../serving-context.ts";
+import type { HttpRequest, Route } from "../http-exchange.ts";
+import { checkModel, type ServingContext } from "../serving-context.ts";
 import { toSseFrame } from "../sse-writer.ts";
 
 /** Time between two looks. */
 export const STAGE_INTERVAL_MS = 250;
-/** Each viewer costs a copy of the page map every {@link STAGE_INTERVAL_MS}. */
+/** Of one model. Each viewer costs a copy of the page map every {@link STAGE_INTERVAL_MS}. */
 export const MAX_STAGE_VIEWERS = 16;
 /** Looks without news after which a comment shows that the connection is alive. */
 const LOOKS_BETWEEN_SIGNS = 60;
@@ -21,14 +21,21 @@ export function stageRoute(context: ServingContext): Route {
     method: "GET",
     path: "/stage",
     isWork: false,
-    handle({ signal }) {
+    modelOf,
+    handle(request) {
+      checkModel(context, modelOf(request));
       if (context.work.isClosing)
         throw new TroupeError("not_ready", "The server is stopping and takes no new viewers.");
       if (viewers.num >= MAX_STAGE_VIEWERS)
         throw new TroupeError("queue_full", `${viewers.num} viewers watch the stage, which is the limit.`);
-      return { kind: "events", frames: frames(context, signal, viewers) };
+      return { kind: "events", frames: frames(context, request.signal, viewers) };
     },
   };
+}
+
+/** `?model=`; without it the default model's engine is shown. */
+function modelOf({ query }: HttpRequest): string | null {
+  return typeof query.model === "string" ? query.model : null;
 }
 
 interface Viewers {
@@ -44,7 +51,8 @@ async function* frames(
   let numQuiet = 0;
   viewers.num++;
   try {
-    while (!work.isClosing && !signal.aborted) {
+    // a model that was unloaded has nothing to show any more
+    while (!work.isClosing && !signal.aborted && engine.status().state !== "stopped") {
       const frame = teller.next(engine, clock.now());
       numQuiet = frame === null ? numQuiet + 1 : 0;
       if (frame !== null) yield toSseFrame(frame);
