@@ -54,7 +54,7 @@ export class Access {
    * @throws TroupeError `unauthorized`; `forbidden` for routes that nobody may use.
    */
   enter(visitor: Visitor, route: string | undefined): string {
-    if (route?.startsWith(`${ADMIN_PATH}/`) === true) return this.#enterAdmin(visitor);
+    if (route?.split(" ")[1]?.startsWith(`${ADMIN_PATH}/`) === true) return this.#enterAdmin(visitor);
     if (!this.#keys.isRequired || (route !== undefined && OPEN_ROUTES.has(route))) return nameOf(visitor);
     return this.#checkKey(bearerKey(visitor.headers), "Send it as the header Authorization: Bearer KEY.");
   }
