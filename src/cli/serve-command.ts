@@ -1,5 +1,6 @@
 /** `troupe serve`: engine and server until a signal; then intake stops, running answers finish, exit 0. */
 import type { TroupeConfig } from "../config/config.ts";
+import { mindie } from "../config/dialects/mindie.ts";
 import type { Engine, ModelInfo } from "../protocol/engine.ts";
 import type { ModelRegistry } from "../serving/model-registry.ts";
 import { type CliContext, EXIT, write } from "./cli-context.ts";
@@ -7,6 +8,9 @@ import type { CommandSpec } from "./command-spec.ts";
 import { configFromFlags, serveFlags } from "./config-flags.ts";
 import type { RunningServer } from "./services.ts";
 import { startModels } from "./start-models.ts";
+
+/** What scripts around MindIE wait for in its output. */
+const MINDIE_READY = "Daemon start success!\n";
 
 export const serveCommand: CommandSpec = {
   name: "serve",
@@ -114,14 +118,15 @@ function announcement(
   { url, management, metrics }: RunningServer,
   version: string,
 ): string {
+  const ready = config.origin.system === mindie.name ? MINDIE_READY : "";
   const http = `${url}/v1`;
   const webSocket = `${url.replace(/^http/, "ws")}/v1/stream`;
   const { info } = models.default;
   const { architecture, precision, kvDtype, maxModelLen } = info;
-  if (config.log.level === "silent") return "";
+  if (config.log.level === "silent") return ready;
   if (config.log.format === "json") {
     const addresses = { http, webSocket, ...(management && { management }), ...(metrics && { metrics }) };
-    return `${JSON.stringify({ msg: "serving", ...addresses, models: models.names, architecture, precision, kvDtype, maxModelLen })}\n`;
+    return `${JSON.stringify({ msg: ready.trim() || "serving", ...addresses, models: models.names, architecture, precision, kvDtype, maxModelLen })}\n`;
   }
   return `
 Troupe ${version} serves ${models.engines.map(describeModel).join("\n  and ")}
@@ -135,7 +140,7 @@ Try it:
   ${tryLine(config, info, http)}
 
 Ctrl-C stops it.
-`;
+${ready}`;
 }
 
 function describeModel({ info }: Engine): string {

@@ -143,6 +143,15 @@ for (const [mode, drainMs] of [
   });
 }
 
+test("a configuration of MindIE ends its start with the line that scripts wait for", async () => {
+  const run = fakeRun({ args: ["serve", "--config", "configs/mindie.json"] });
+  const exit = runCli(run.context);
+  await run.shown("Daemon start success!\n");
+  run.signal("SIGTERM");
+  assert.equal(await exit, 0);
+  assert.match(run.err(), /Keys of MindIE that have no effect here: LogConfig\.logFileSize, /);
+});
+
 test("a port in use is one line, exit 1, and the engine is stopped", async () => {
   const run = fakeRun({
     args: ["serve"],
