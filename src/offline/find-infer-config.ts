@@ -1,6 +1,7 @@
 /** Where `pipeline()` finds a model: by a known name, by its files, or in a folder. */
 import { existsSync, globSync, readdirSync, statSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
+import { inferSection } from "../config/dialects/infer-section.ts";
 import { readYamlFile } from "../config/yaml-file.ts";
 import { parse, z } from "../core/schema.ts";
 import { TroupeError } from "../errors/troupe-error.ts";
@@ -9,19 +10,8 @@ import { InferConfig, type InferConfigFields } from "./infer-config.ts";
 /** Options of a call that win over what a file says. */
 export type InferOverrides = Partial<InferConfigFields>;
 
-const inferSection = z.looseObject({
-  infer: z.strictObject({
-    prefill_model_path: z.string().default(""),
-    increment_model_path: z.string().default(""),
-    infer_seq_length: z.int().optional(),
-    model_type: z.string().optional(),
-    model_name: z.string().optional(),
-    target: z.string().optional(),
-    device_id: z.int().optional(),
-    rank_id: z.int().optional(),
-    ge_config_path: z.string().optional(),
-    dynamic: z.boolean().optional(),
-  }),
+const schema = z.looseObject({
+  infer: inferSection,
   trainer: z.looseObject({ model_name: z.string().optional() }).optional(),
 });
 
@@ -80,7 +70,7 @@ function inFolder(folder: string, overrides: InferOverrides): InferConfig {
 
 /** Reads a file's section `infer`; relative paths in it count from the file. */
 export function readInferFile(path: string, overrides: InferOverrides): InferConfig {
-  const { infer, trainer } = parse(inferSection, readYamlFile(path), { code: "invalid_config", what: path });
+  const { infer, trainer } = parse(schema, readYamlFile(path), { code: "invalid_config", what: path });
   const here = (file: string): string => (file === "" ? "" : resolve(dirname(path), file));
   const fields = {
     prefillModelPath: here(infer.prefill_model_path),
