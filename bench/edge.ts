@@ -6,8 +6,6 @@
  */
 import { fork } from "node:child_process";
 import { once } from "node:events";
-import { writeFileSync } from "node:fs";
-import { cpus } from "node:os";
 import { parseArgs } from "node:util";
 import { defaultConfig } from "../src/config/defaults.ts";
 import { systemClock } from "../src/core/clock.ts";
@@ -17,6 +15,7 @@ import { createServer } from "../src/serving/create-server.ts";
 import { createLogger } from "../src/serving/logger.ts";
 import type { ClientTask } from "./edge-client.ts";
 import { PushEngine } from "./push-engine.ts";
+import { printTable, rounded, writeResults } from "./report.ts";
 
 const NUM_ROUNDS = 5;
 
@@ -38,6 +37,7 @@ const { values: flags } = parseArgs({
   },
 });
 const [numStreams, numTokens] = [Number(flags.streams), Number(flags.tokens)];
+const settings = `${numStreams} streams of ${numTokens} tokens`;
 
 function protocols(): Protocol[] {
   const messages = [{ role: "user", content: "Hello" }];
@@ -110,15 +110,12 @@ for (const { name, ...task } of protocols()) {
 client.disconnect();
 await server.close();
 
-const machine = { cpu: cpus()[0]?.model, node: process.version };
-console.log(`${machine.cpu}, Node ${machine.node}, ${numStreams} streams of ${numTokens} tokens`);
-console.log(`the engine alone: ${alone.usPerToken.toFixed(2)} us a token, taken off below`);
-console.table(
+printTable(
+  `${settings}; the engine alone, ${alone.usPerToken.toFixed(2)} us a token, is taken off`,
   costs.map(({ name, usPerToken, tokensPerSecond }) => ({
     protocol: name,
-    "edge, us a token": Number(usPerToken.toFixed(1)),
+    "edge, us a token": rounded(usPerToken),
     "tokens/s": tokensPerSecond,
   })),
 );
-if (flags.json !== undefined)
-  writeFileSync(flags.json, `${JSON.stringify({ machine, numStreams, numTokens, alone, costs }, null, 2)}\n`);
+if (flags.json !== undefined) writeResults(flags.json, "edge", { [settings]: { alone, costs } });

@@ -55,11 +55,6 @@ interface Live {
   numTokens: number;
 }
 
-/** The text of the first `numTokens` tokens of every answer. */
-export function pushedText(numTokens: number): string {
-  return Array.from({ length: numTokens }, (_, place) => WORDS[place % WORDS.length]).join("");
-}
-
 /** @see Engine */
 export class PushEngine implements Engine {
   readonly info = INFO;

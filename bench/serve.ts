@@ -5,13 +5,12 @@
  *
  *     node bench/serve.ts --connections 1,16,64,256 --rates 2,24,48,96 --seconds 5 --json results.json
  */
-import { writeFileSync } from "node:fs";
-import { cpus } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { startServerProcess } from "../test/examples/server-process.ts";
 import { askWhole, type LoadClient, socketClient, sseClient, type Taken } from "./load-client.ts";
 import { type LoadRequest, loadMix } from "./load-mix.ts";
+import { percentile, printTable, writeResults } from "./report.ts";
 import { scrape } from "./scrape.ts";
 
 /** What makes an answer a good one. */
@@ -56,9 +55,7 @@ interface Quantiles {
 }
 
 function quantiles(values: readonly number[]): Quantiles {
-  const sorted = values.toSorted((a, b) => a - b);
-  const at = (part: number): number => sorted[Math.floor(part * sorted.length)] ?? 0;
-  return { p50: at(0.5), p99: at(0.99) };
+  return { p50: percentile(values, 0.5), p99: percentile(values, 0.99) };
 }
 
 /** Sends every request when it is due. */
@@ -121,7 +118,7 @@ async function measure(url: string, protocol: string, numConnections: number, ra
   };
 }
 
-function toTableRow(row: Row): object {
+function toTableRow(row: Row): Readonly<Record<string, string | number>> {
   const shown = ({ p50, p99 }: Quantiles): string => `${p50.toFixed(1)} / ${p99.toFixed(1)}`;
   return {
     protocol: row.protocol,
@@ -147,10 +144,6 @@ for (const protocol of flags.protocols.split(","))
   for (const [index, text] of flags.connections.split(",").entries())
     rows.push(await measure(url, protocol, Number(text), rates[index] ?? rates.at(-1)!));
 
-const machine = { cpu: cpus()[0]?.model, numCpus: cpus().length, node: process.version };
-console.log(
-  `${machine.numCpus} x ${machine.cpu}, Node ${machine.node}, ${flags.rates} requests/s for ${flags.seconds} s; p50 / p99`,
-);
-console.table(rows.map(toTableRow));
-if (flags.json !== undefined)
-  writeFileSync(flags.json, `${JSON.stringify({ machine, flags, good: GOOD, rows }, null, 2)}\n`);
+const settings = `${flags.rates} requests/s for ${flags.seconds} s`;
+printTable(`${settings}; p50 / p99`, rows.map(toTableRow));
+if (flags.json !== undefined) writeResults(flags.json, "serve", { [settings]: { good: GOOD, rows } });

@@ -8,6 +8,7 @@ import type { ErrorCode } from "../errors/error-codes.ts";
 import { TroupeError } from "../errors/troupe-error.ts";
 import { issueText, listOf, nounFor } from "./issue-text.ts";
 import { nearestName } from "./nearest-name.ts";
+import { isNestedTooDeep, MAX_NESTING } from "./nesting.ts";
 
 export type { ZodType };
 export { z };
@@ -29,6 +30,10 @@ export interface ParseOptions {
  * @throws TroupeError with `options.code`; `details.path` is the dotted path of the first problem.
  */
 export function parse<T>(schema: ZodType<T>, value: unknown, options: ParseOptions): T {
+  if (isNestedTooDeep(value)) {
+    const text = `nested deeper than ${MAX_NESTING} lists and objects in each other`;
+    throw new TroupeError(options.code, `${options.what}: ${text}`, { details: { path: "" } });
+  }
   const result = schema.safeParse(value, { reportInput: true });
   if (result.success) return result.data;
   const { issues } = result.error;

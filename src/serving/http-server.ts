@@ -81,6 +81,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
   app.addHook("onRequest", (request, reply, done) => {
     observe(context, request, reply);
     reply.headers(options.origins.headers(request.headers.origin));
+    checkHost(request, reply);
     admit(options, request);
     done();
   });
@@ -149,6 +150,13 @@ function answerOptions(
   }
   if (isPreflight) reply.headers(origins.preflightHeaders(headers["access-control-request-headers"]));
   return reply.code(204).header("allow", allow).send();
+}
+
+/** Whoever stands between could take another one of them for the right one. */
+function checkHost({ raw }: FastifyRequest, reply: FastifyReply): void {
+  if ((raw.headersDistinct.host?.length ?? 0) < 2) return;
+  reply.header("connection", "close");
+  throw new TroupeError("invalid_request", "The request has more than one Host header; send one.");
 }
 
 /** Checks the key. A preflight has none: browsers send it without the page's headers. */

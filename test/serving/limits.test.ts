@@ -77,6 +77,46 @@ test("a client with too many requests in flight gets 429 over HTTP and WebSocket
   assert.equal((await post("/v1/completions", { prompt: "x" }, as(apiKeys[0]!))).status, 200);
 });
 
+const deep = "[".repeat(5000) + "]".repeat(5000);
+const inText = JSON.stringify(deep);
+for (const [path, body] of [
+  ["/v1/completions", `{"prompt": "x", "user": ${deep}}`],
+  ["/v1/completions", `{"prompt": "x", "guided_json": ${deep}}`],
+  ["/v1/completions", `{"prompt": "x", "guided_json": ${inText}}`],
+  ["/v1/chat/completions", `{"messages": [{"role": "user", "content": "x", "y": ${deep}}]}`],
+  [
+    "/v1/chat/completions",
+    `{"messages": [{"role": "assistant", "tool_calls": [{"function": {"name": "f", "arguments": ${inText}}}]}]}`,
+  ],
+  ["/v1/responses", `{"input": "x", "tools": [{"type": "function", "name": "f", "parameters": ${deep}}]}`],
+  ["/tokenize", `{"messages": [], "chat_template_kwargs": {"a": ${deep}}}`],
+  ["/models/understudy/generate", `{"inputs": "x", "parameters": {"a": ${deep}}}`],
+] as const)
+  test(`brackets in brackets in brackets are refused: ${path} ${body.slice(0, 50)}`, async (t) => {
+    const { engine, post } = await startServer(t);
+    const response = await post(path, body);
+    assert.ok(response.status === 400 || response.status === 422, String(response.status));
+    assert.match(await response.text(), /nested deeper than 128/);
+    assert.equal(engine.requests.length, 0);
+  });
+
+test("brackets in brackets in brackets are refused on both WebSockets, and the socket goes on", async (t) => {
+  const { engine, port } = await startServer(t);
+  for (const [path, message] of [
+    ["/v1/stream", `{"type": "generate", "id": "a", "prompt": "x", "guided_json": ${deep}}`],
+    ["/v1/responses", `{"type": "response.create", "input": "x", "metadata": ${deep}}`],
+  ] as const) {
+    const socket = new WebSocket(`ws://127.0.0.1:${port}${path}`);
+    await once(socket, "open");
+    socket.send(message);
+    assert.match(String((await once(socket, "message"))[0]), /"error".*nested deeper than 128/);
+    socket.send(message.replace(deep, "{}"));
+    await engine.until(({ numLive, requests }) => numLive === 0 && requests.length > 0);
+    engine.requests.length = 0;
+    socket.terminate();
+  }
+});
+
 test("what goes on without its connection counts toward its client's limit, and may be taken up over it", async (t) => {
   const { engine, port, post } = await startServer(t, { config: { maxRequestsPerClient: 1 } });
   const resumable = { prompt: "x", stream: true, stream_options: { resumable: true } };

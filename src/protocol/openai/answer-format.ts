@@ -1,4 +1,5 @@
 /** The form a request wants its answer in: OpenAI's `response_format` and vLLM's guided decoding. One of them at most. */
+import { isNestedTooDeep, MAX_NESTING } from "../../core/nesting.ts";
 import { z } from "../../core/schema.ts";
 import { TroupeError } from "../../errors/troupe-error.ts";
 import type { GrammarSpec } from "../../sampling/grammar/grammar-spec.ts";
@@ -76,11 +77,14 @@ function guided(
 /** vLLM takes a schema as text too. */
 function schemaOf(json: unknown, param: string): unknown {
   if (typeof json !== "string") return json;
+  let schema: unknown;
   try {
-    return JSON.parse(json) as unknown;
+    schema = JSON.parse(json);
   } catch {
     throw invalid(param, "a JSON schema is expected, as an object or as its text");
   }
+  if (isNestedTooDeep(schema)) throw invalid(param, `the schema is nested deeper than ${MAX_NESTING} levels`);
+  return schema;
 }
 
 /** `text.format` of a response: what `response_format` is in chat, with name and schema one level up. */

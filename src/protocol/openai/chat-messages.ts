@@ -1,4 +1,5 @@
 /** The messages of a chat request and their mapping onto what a chat template takes. */
+import { isNestedTooDeep, MAX_NESTING } from "../../core/nesting.ts";
 import { z } from "../../core/schema.ts";
 import { TroupeError } from "../../errors/troupe-error.ts";
 import type { ChatMessage } from "../engine.ts";
@@ -68,12 +69,15 @@ function readPart(part: unknown, param: string): string {
 function parseArguments(call: unknown): unknown {
   const { function: called } = (call ?? {}) as { readonly function?: { readonly arguments?: unknown } };
   if (typeof called?.arguments !== "string") return call;
+  let parsed: unknown;
   try {
-    return {
-      ...(call as object),
-      function: { ...called, arguments: JSON.parse(called.arguments) as unknown },
-    };
+    parsed = JSON.parse(called.arguments);
   } catch {
     return call; // Models do produce broken arguments; the template gets them as they were.
   }
+  if (isNestedTooDeep(parsed)) {
+    const text = `"messages": the arguments of a call are nested deeper than ${MAX_NESTING} levels.`;
+    throw new TroupeError("invalid_request", text, { details: { param: "messages" } });
+  }
+  return { ...(call as object), function: { ...called, arguments: parsed } };
 }

@@ -34,8 +34,11 @@ export function readTools(
   if (choice === "none" || (choice === "auto" && given.length === 0)) return null;
   const named = readChoice(choice);
   const tools = given.map((tool, index) => readTool(tool, `tools[${index}]`, definitionAt(index)));
-  const twice = tools.find(({ name }, index) => tools.findIndex((other) => other.name === name) < index);
-  if (twice !== undefined) throw invalid("tools", `two tools are called ${JSON.stringify(twice.name)}`);
+  const seen = new Set<string>();
+  for (const { name } of tools) {
+    if (seen.has(name)) throw invalid("tools", `two tools are called ${JSON.stringify(name)}`);
+    seen.add(name);
+  }
   if (tools.length === 0) throw invalid("tool_choice", 'it asks for a call, but there are no "tools"');
   const isParallel = wire.parallel_tool_calls ?? true;
   if (named === "auto") return { tools, choice: "auto", isParallel };
