@@ -19,8 +19,30 @@ interface TensorArrays {
   readonly int32: Int32Array;
   readonly uint8: Uint8Array;
   readonly int8: Int8Array;
+  readonly int16: Int16Array;
+  readonly uint16: Uint16Array;
+  readonly uint32: Uint32Array;
+  readonly uint64: BigUint64Array;
+  readonly float64: Float64Array;
   readonly bool: Uint8Array;
 }
+
+/** ONNX's number of each element type. */
+const TYPE_CODES: Readonly<Record<number, TensorType | "string">> = {
+  1: "float32",
+  2: "uint8",
+  3: "int8",
+  4: "uint16",
+  5: "int16",
+  6: "int32",
+  7: "int64",
+  8: "string",
+  9: "bool",
+  10: "float16",
+  11: "float64",
+  12: "uint32",
+  13: "uint64",
+};
 
 /** Element types of graph inputs and outputs. */
 export type TensorType = keyof TensorArrays;
@@ -66,17 +88,41 @@ export interface SessionOptions {
   readonly meter?: RunMeter | undefined;
 }
 
+/** A graph input or output, as the model declares it. */
+export interface Port {
+  readonly name: string;
+  /** Null for a type that cannot go in or out. */
+  readonly type: TensorType | "string" | null;
+  /** Null where the size is known only when the graph runs. */
+  readonly dims: readonly (number | null)[];
+}
+
+/** A tensor of texts. */
+export interface StringTensor {
+  readonly type: "string";
+  readonly dims: readonly number[];
+  readonly location: "cpu";
+  readonly data: readonly string[];
+}
+
 /** A loaded model. */
 export interface Session {
   readonly name: string;
   readonly inputNames: readonly string[];
   readonly outputNames: readonly string[];
+  readonly inputs: readonly Port[];
+  readonly outputs: readonly Port[];
   /**
    * Runs on the calling thread and returns a fresh copy of each output named in `fetches`; nothing else is copied out.
    *
    * @throws TroupeError `engine_failed` when an operator fails or a feed is missing or of the wrong type.
    */
   run(feeds: Readonly<Record<string, Tensor>>, fetches: readonly string[]): Readonly<Record<string, Tensor>>;
+  /** The same for models that may have texts among their inputs and outputs. A float16 output is a Float16Array. */
+  runAny(
+    feeds: Readonly<Record<string, Tensor | StringTensor>>,
+    fetches: readonly string[],
+  ): Readonly<Record<string, Tensor | StringTensor>>;
   /** Frees the native session. A second call does nothing. */
   release(): void;
 }
@@ -140,6 +186,8 @@ class NativeSession implements Session {
   readonly name: string;
   readonly inputNames: readonly string[];
   readonly outputNames: readonly string[];
+  readonly inputs: readonly Port[];
+  readonly outputs: readonly Port[];
   readonly #native: NativeBinding;
   readonly #meter: RunMeter | undefined;
   readonly #fetches = new WeakMap<readonly string[], Record<string, null>>();
@@ -149,18 +197,27 @@ class NativeSession implements Session {
     this.name = name;
     this.#native = native;
     this.#meter = meter;
-    this.inputNames = native.inputMetadata.map((input) => input.name);
-    this.outputNames = native.outputMetadata.map((output) => output.name);
+    this.inputs = native.inputMetadata.map(toPort);
+    this.outputs = native.outputMetadata.map(toPort);
+    this.inputNames = this.inputs.map(({ name }) => name);
+    this.outputNames = this.outputs.map(({ name }) => name);
   }
 
   run(feeds: Readonly<Record<string, Tensor>>, fetches: readonly string[]): Readonly<Record<string, Tensor>> {
+    const startMs = performance.now();
+    const outputs = this.runAny(feeds, fetches) as Readonly<Record<string, Tensor>>;
+    this.#meter?.countRun(performance.now() - startMs, outputs);
+    return outputs;
+  }
+
+  runAny(
+    feeds: Readonly<Record<string, Tensor | StringTensor>>,
+    fetches: readonly string[],
+  ): Readonly<Record<string, Tensor | StringTensor>> {
     try {
       // The binding reads plain objects as well as ort.Tensor, and its results have the same fields.
-      const startMs = performance.now();
       const results = this.#native.run(feeds as unknown as NativeFeeds, this.#fetchesOf(fetches), {});
-      const outputs = results as unknown as Record<string, Tensor>;
-      this.#meter?.countRun(performance.now() - startMs, outputs);
-      return outputs;
+      return results as unknown as Record<string, Tensor | StringTensor>;
     } catch (cause) {
       throw failure("engine_failed", "failed while running", this.name, cause);
     }
@@ -181,6 +238,14 @@ class NativeSession implements Session {
     }
     return fetches;
   }
+}
+
+function toPort({ name, isTensor, type, shape }: NativeBinding["inputMetadata"][number]): Port {
+  return {
+    name,
+    type: (isTensor && TYPE_CODES[type]) || null,
+    dims: isTensor ? shape.map((dim) => (dim < 0 ? null : dim)) : [],
+  };
 }
 
 function failure(

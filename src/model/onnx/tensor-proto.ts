@@ -9,10 +9,15 @@ export const DATA_TYPES = {
   float32: { code: 1, bits: 32 },
   uint8: { code: 2, bits: 8 },
   int8: { code: 3, bits: 8 },
+  uint16: { code: 4, bits: 16 },
+  int16: { code: 5, bits: 16 },
   int32: { code: 6, bits: 32 },
   int64: { code: 7, bits: 64 },
   bool: { code: 9, bits: 8 },
   float16: { code: 10, bits: 16 },
+  float64: { code: 11, bits: 64 },
+  uint32: { code: 12, bits: 32 },
+  uint64: { code: 13, bits: 64 },
   bfloat16: { code: 16, bits: 16 },
 } as const satisfies Record<string, { readonly code: number; readonly bits: number }>;
 
