@@ -23,6 +23,7 @@ const pure = [
   "src/model",
   "src/protocol",
   "src/requests",
+  "src/servables",
 ];
 const outer = ["src/hosts", "src/execution", "src/serving"];
 const belowActors = [...ground, "src/config", ...pure, ...outer];

@@ -59,7 +59,7 @@ test("an import that goes up or sideways is named with its line and what is allo
     "src/kv/b.ts:4: src/kv may not import src/hosts/t.ts; it may import src/errors, src/core, src/config",
     "src/kv/e.ts:1: src/kv may not import test/q.ts; it may import src/errors, src/core, src/config",
     "src/new-folder/f.ts:1: lies in no layer; move it, or give its folder a place in scripts/layers.ts",
-    "src/serving/c.ts:1: src/serving may not import src/execution/e.ts; it may import src/errors, src/core, src/config, src/runtime, src/kv, src/scheduling, src/sampling, src/text, src/model, src/protocol, src/requests",
+    "src/serving/c.ts:1: src/serving may not import src/execution/e.ts; it may import src/errors, src/core, src/config, src/runtime, src/kv, src/scheduling, src/sampling, src/text, src/model, src/protocol, src/requests, src/servables",
   ]);
 });
 
