@@ -110,6 +110,11 @@ export class ActiveWork {
     giveUp.cancel();
   }
 
+  /** Cuts what is in flight now, before the deadline of a `close` that waits. */
+  cut(): void {
+    this.#cutAll();
+  }
+
   #cutAll(): void {
     const reason = new TroupeError(
       "not_ready",

@@ -21,6 +21,7 @@ import { ResponseSession } from "./responses/response-session.ts";
 import { createPlanes } from "./routes/index.ts";
 import { RESPONSES_PATH } from "./routes/responses.ts";
 import { STREAM_PATH } from "./routes/socket-addresses.ts";
+import { toUrl } from "./server-url.ts";
 import { createContexts, type SharedContext } from "./serving-context.ts";
 import { type StopMode, StopRequest } from "./stop-request.ts";
 import { StreamSession } from "./stream-session.ts";
@@ -168,10 +169,4 @@ export function createServer(options: CreateServerOptions): TroupeServer {
       return closing;
     },
   };
-}
-
-/** With a host that can be connected to: "all interfaces" becomes this machine. */
-function toUrl(scheme: string, host: string, port: number): string {
-  const own = host === "0.0.0.0" ? "127.0.0.1" : host === "::" ? "::1" : host;
-  return `${scheme}://${own.includes(":") ? `[${own}]` : own}:${port}`;
 }

@@ -16,9 +16,9 @@ export function readTlsFiles(config: TlsConfig, section = "server"): TlsOptions 
   const { tlsCertificate, tlsKey, tlsClientCa, tlsRequireClientCertificate } = config;
   if (tlsCertificate === null || tlsKey === null) return null;
   const secrets: SecureContextOptions = {
-    cert: read(`${section}.tlsCertificate`, tlsCertificate),
-    key: read(`${section}.tlsKey`, tlsKey),
-    ...(tlsClientCa !== null && { ca: read(`${section}.tlsClientCa`, tlsClientCa) }),
+    cert: readPem(`${section}.tlsCertificate`, tlsCertificate),
+    key: readPem(`${section}.tlsKey`, tlsKey),
+    ...(tlsClientCa !== null && { ca: readPem(`${section}.tlsClientCa`, tlsClientCa) }),
     minVersion: "TLSv1.2",
   };
   try {
@@ -30,7 +30,8 @@ export function readTlsFiles(config: TlsConfig, section = "server"): TlsOptions 
   return { ...secrets, requestCert: tlsClientCa !== null, rejectUnauthorized: tlsRequireClientCertificate };
 }
 
-function read(key: string, path: string): Buffer {
+/** @param key what names the file, for messages @throws TroupeError `file_error` */
+export function readPem(key: string, path: string): Buffer {
   try {
     return readFileSync(path);
   } catch (cause) {
