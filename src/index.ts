@@ -51,6 +51,36 @@ export { createServer } from "./serving/create-server.ts";
 export { createLogger } from "./serving/logger.ts";
 export { type LoadPlan, type ModelEntry, ModelRegistry } from "./serving/model-registry.ts";
 
+// Servables: ONNX models with stages around them, over REST and gRPC.
+export {
+  type RunningServables,
+  type ServableSource,
+  type ServablesOptions,
+  startServables,
+} from "../actors/servables.ts";
+export {
+  defineServable,
+  type FunctionStage,
+  type MethodDefinition,
+  type ModelDeclaration,
+  type ModelHandle,
+  type ModelStage,
+  type ServableDefinition,
+  type StageContext,
+  type StageFunction,
+} from "./servables/servable-definition.ts";
+export type { MethodInfo, ServableInfo } from "./servables/servable-info.ts";
+export { type Tensor, type TensorElements, tensor, type Value } from "./servables/tensor.ts";
+export type { TensorData, TensorType } from "./servables/tensor-types.ts";
+export type { ValueLike } from "./servables/value-from.ts";
+export {
+  type InferOptions,
+  type InferResult,
+  ServableClient,
+  type ServableClientOptions,
+} from "./serving/servables/servable-client.ts";
+export type { ServableTls } from "./serving/servables/servable-tls.ts";
+
 // Compiling models; weights in other precisions, and cut for several ranks.
 export { compileModel } from "./model/compile/compile-model.ts";
 export { type CompiledModel, PRECISIONS, type Precision } from "./model/compiled-model.ts";

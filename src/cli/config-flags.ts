@@ -213,6 +213,8 @@ const ALL: readonly ConfigFlag[] = [...SERVER_FLAGS, ...MODEL_FLAGS, ...ENGINE_F
 export const compileFlags: readonly FlagSpec[] = [CONFIG_FILE, ...MODEL_FLAGS, TENSOR_PARALLEL];
 /** Flags of commands that run an engine. */
 export const engineFlags: readonly FlagSpec[] = [CONFIG_FILE, ...MODEL_FLAGS, ...ENGINE_FLAGS, ...LOG_FLAGS];
+/** Flags of commands that run no engine and log. */
+export const plainLogFlags: readonly FlagSpec[] = LOG_FLAGS.filter(({ key }) => key !== "log.rankDir");
 /** Flags of `serve`. */
 export const serveFlags: readonly FlagSpec[] = [CONFIG_FILE, ...ALL];
 

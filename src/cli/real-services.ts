@@ -46,6 +46,14 @@ export function createServices(): Services {
       const { stopRequested } = server;
       return { url, management, metrics, stopRequested, close: (options) => server.close(options) };
     },
+    async startServables(options, log) {
+      const [{ startServables }, { createLogger }, { actorLog }] = await Promise.all([
+        import("../../actors/servables.ts"),
+        import("../serving/logger.ts"),
+        import("../serving/actor-log.ts"),
+      ]);
+      return await startServables({ ...options, log: actorLog(createLogger(log)) });
+    },
     async compile({ modelDir, precision, cacheDir, place, onProgress, signal }) {
       const [{ compileModel }, { defaultCacheDir }] = await Promise.all([
         import("../model/compile/compile-model.ts"),

@@ -12,6 +12,7 @@ import { generateCommand } from "./generate-command.ts";
 import { inspectCommand } from "./inspect-command.ts";
 import { launchCommand } from "./launch-command.ts";
 import { mergeCommand } from "./merge-command.ts";
+import { servablesCommand } from "./servables-command.ts";
 import { serveCommand } from "./serve-command.ts";
 import { resplitCommand, splitCommand } from "./split-command.ts";
 
@@ -30,6 +31,7 @@ export const PROGRAM: ProgramSpec = {
     splitCommand,
     mergeCommand,
     resplitCommand,
+    servablesCommand,
   ],
   examples: [
     { line: "troupe serve", does: "serve the embedded model on http://127.0.0.1:8000" },

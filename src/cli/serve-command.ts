@@ -8,6 +8,7 @@ import type { CommandSpec } from "./command-spec.ts";
 import { configFromFlags, serveFlags } from "./config-flags.ts";
 import type { RunningServer } from "./services.ts";
 import { startModels } from "./start-models.ts";
+import { listenForStop, type StopRequests } from "./stop-requests.ts";
 
 /** What scripts around MindIE wait for in its output. */
 const MINDIE_READY = "Daemon start success!\n";
@@ -78,24 +79,6 @@ async function serveUntilStopped(
   await server.close({ drainMs });
   await models.stop({ drainMs: 0 });
   await say(context, config, "Stopped.");
-}
-
-interface StopRequests {
-  readonly first: Promise<void>;
-  readonly second: Promise<void>;
-  end(): void;
-}
-
-function listenForStop(context: CliContext): StopRequests {
-  const first = Promise.withResolvers<void>();
-  const second = Promise.withResolvers<void>();
-  let numSignals = 0;
-  const end = context.onSignal(() => {
-    numSignals++;
-    if (numSignals === 1) first.resolve();
-    else second.resolve();
-  });
-  return { first: first.promise, second: second.promise, end };
 }
 
 /** One warning with all keys of another system's configuration that do nothing here. */

@@ -1,5 +1,6 @@
 /** What the commands need from the rest of Troupe, as interfaces: real-services.ts gives the real ones, tests give their own. */
-import type { TroupeConfig } from "../config/config.ts";
+import type { RunningServables, ServablesOptions } from "../../actors/servables.ts";
+import type { LogConfig, TroupeConfig } from "../config/config.ts";
 import type { KvDtype } from "../kv/forms/kv-form.ts";
 import type { Precision } from "../model/compiled-model.ts";
 import type { RankPlace } from "../model/tensor-parallel/tensor-cut.ts";
@@ -118,6 +119,7 @@ export interface Services {
   checkAddress(config: TroupeConfig): Promise<void>;
   startEngine(config: TroupeConfig, onProgress: OnProgress, options?: EngineOptions): Promise<Engine>;
   startServer(models: ModelRegistry, config: TroupeConfig, version: string): Promise<RunningServer>;
+  startServables(options: ServablesOptions, log: LogConfig): Promise<RunningServables>;
   compile(request: CompileRequest): Promise<CompiledFolder>;
   inspect(modelDir: string): Promise<ModelSummary>;
   writeWeights(request: WeightsRequest): Promise<WrittenWeights>;

@@ -90,6 +90,9 @@ export function fakeRun(options: FakeOptions): FakeRun {
         close: async ({ drainMs }) => void events.push(`close ${drainMs}`),
       };
     },
+    startServables: async () => {
+      throw new TroupeError("unsupported", "This run has no servables.");
+    },
     compile: async (request: CompileRequest) => {
       request.onProgress({ done: 1, total: 2, label: "layer 1" });
       return { folder: `cache of ${request.precision}`, weightBytes: 2048, wasCompiled: true };

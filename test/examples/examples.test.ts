@@ -13,6 +13,10 @@ const EXPECTED: Readonly<Record<string, readonly RegExp[]>> = {
     /deadline: cancelled/,
     /free pages: (\d+) of \1/,
   ],
+  "classify-stripes.ts": [
+    /REST: \{"instances":\[\{"label":"rows"\},\{"label":"columns"\},\{"label":"rising"\}\]\}/,
+    /gRPC: \[\s+\{ label: 'rising' \},\s+\{\s+error: "Call Preprocess Failed, .*not 3\."\s+\},\s+\{ label: 'rows' \}/,
+  ],
   "in-process.ts": [/The capital of France is Paris\./, /17 plus 15 is 32\./, /p-e-n-g-u-i-n/],
   "openai-client.ts": [/^1, 2, 3, .* 12\.$/m, /Hello! How can I help you today\?/, /token: 'Hello'/],
   "spawn-your-own-actor.ts": [
