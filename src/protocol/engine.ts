@@ -89,6 +89,8 @@ export type GenerationEvent =
       readonly logprobs: readonly TextLogprobs[] | null;
       /** The answer's `finish` comes next. */
       readonly isLast?: true;
+      /** With an answer's first tokens: how long the prompt waited for its first step. */
+      readonly queueMs?: number;
     }
   | {
       readonly kind: "finish";

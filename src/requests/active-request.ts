@@ -189,6 +189,7 @@ export class ActiveRequest {
     if (answer === undefined || answer.isFinished) return;
     const { index, text, tokenIds, logprobs, finish } = update;
     answer.output = update.output;
+    const isFirst = answer.numShown === 0;
     answer.numShown += tokenIds.length;
     if (text !== "" || tokenIds.length > 0)
       this.#sink.push({
@@ -198,6 +199,7 @@ export class ActiveRequest {
         tokenIds,
         logprobs,
         ...(finish !== null && { isLast: true }),
+        ...(isFirst && this.#queueMs !== null && { queueMs: this.#queueMs }),
       });
     if (finish === null) return;
     answer.isFinished = true;

@@ -218,7 +218,8 @@ export class FakeEngine implements Engine {
         const text = all[k]!;
         const logprobs = params.logprobs === null ? null : [logprobsOf(text, params.logprobs)];
         const isLast = k === limit - 1 && script.fail === undefined;
-        yield { kind: "delta", index, text, tokenIds: [idOf(text)], logprobs, ...(isLast && { isLast }) };
+        const extras = { ...(isLast && { isLast }), ...(k === 0 && { queueMs: 2 }) };
+        yield { kind: "delta", index, text, tokenIds: [idOf(text)], logprobs, ...extras };
       }
     }
     if (script.fail !== undefined && script.fail.afterTokens >= limit) throw script.fail.error;

@@ -47,10 +47,10 @@ test("details of TGI, byte for byte", async (t) => {
   );
 });
 
-test("without details of the prompt prefill is empty, and seed is null when none was given", async (t) => {
-  const { text } = await send(t, "/generate", { inputs: "ab", parameters: { details: true } });
-  const { details } = JSON.parse(text) as { details: { prefill: unknown[]; seed: null } };
-  assert.deepEqual([details.prefill, details.seed], [[], null]);
+test("without details of the prompt prefill is empty; the seed is told when none was given", async (t) => {
+  const { text, engine } = await send(t, "/generate", { inputs: "ab", parameters: { details: true } });
+  const { details } = JSON.parse(text) as { details: { prefill: unknown[]; seed: number } };
+  assert.deepEqual([details.prefill, details.seed], [[], engine.requests[0]?.params.seed]);
 });
 
 test("a stream of TGI, byte for byte", async (t) => {
@@ -159,7 +159,7 @@ test("a stream of the Triton dialect, byte for byte", async (t) => {
   const { text } = await send(t, "/v2/models/understudy/generate_stream", body);
   const frame = (part: string, reason: string, numTokens: number, times: string): string =>
     `data:{"id":"a","model_name":"understudy","model_version":null,"text_output":"${part}",` +
-    `"details":{${reason}"generated_tokens":${numTokens},"first_token_cost":null,"decode_cost":null,"batch_size":1,"queue_wait_time":null},${times}}\n\n`;
+    `"details":{${reason}"generated_tokens":${numTokens},"first_token_cost":null,"decode_cost":null,"batch_size":1,"queue_wait_time":2000},${times}}\n\n`;
   assert.equal(
     text,
     frame("He", "", 1, '"prefill_time":0,"decode_time":null') +

@@ -25,6 +25,8 @@ export interface AnswerPiece extends AnswerPart {
   readonly prefillMs: number | null;
   /** Since the token before; null for the first. */
   readonly decodeMs: number | null;
+  /** How long the prompt waited for its first step; null while that is not known. */
+  readonly queueMs: number | null;
 }
 
 /** One whole answer. */
@@ -71,6 +73,7 @@ export class MindieAnswers {
   readonly #answers: OpenAnswer[];
   #firstMs: number | null = null;
   #lastMs: number | null = null;
+  #queueMs: number | null = null;
 
   /** @param startMs when the request came, on the clock of {@link add} */
   constructor(prompt: PromptEvent, numAnswers: number, startMs: number) {
@@ -91,13 +94,22 @@ export class MindieAnswers {
     const answer = this.#answers[event.index]!;
     if (event.kind === "finish") return this.#finish(answer, event.index, toFinishReason(event));
     const { index, text, tokenIds, logprobs } = event;
+    this.#queueMs ??= event.queueMs ?? null;
     answer.text += text;
     answer.tokenIds.push(...tokenIds);
     if (logprobs !== null) {
       answer.logprobs ??= [];
       answer.logprobs.push(...logprobs);
     }
-    const piece = { index, text, tokenIds, logprobs, whole: partOf(answer), ...this.#times(nowMs) };
+    const piece = {
+      index,
+      text,
+      tokenIds,
+      logprobs,
+      whole: partOf(answer),
+      ...this.#times(nowMs),
+      queueMs: this.#queueMs,
+    };
     if (event.isLast !== true) return { ...piece, finishReason: null };
     answer.held = piece;
     return null;
@@ -134,6 +146,7 @@ export class MindieAnswers {
       whole: partOf(answer),
       prefillMs: null,
       decodeMs: null,
+      queueMs: this.#queueMs,
     };
     answer.held = null;
     return { ...piece, finishReason };

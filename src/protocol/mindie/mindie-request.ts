@@ -27,6 +27,8 @@ export interface MindieOptions {
   readonly promptSpace: boolean;
   /** Every piece of a stream repeats the text so far. */
   readonly fullText: boolean;
+  /** For requests that bring none, so that their replies can tell it. */
+  readonly newSeed: () => number;
 }
 
 /** `maxTokens` is `parameters.max_new_tokens`. */

@@ -17,12 +17,12 @@ const schema = z.strictObject({
 export function readNativeRequest(body: unknown, options: MindieOptions): MindieRequest {
   const wire = parse(schema, body, { code: "invalid_request", what: "request body" });
   const given = wire.parameters ?? {};
-  const showsDetails = given.details ?? false;
+  const seed = given.seed ?? options.newSeed();
   return {
     prompt: readPrompt(wire.inputs, wire.input_id),
-    fields: readGeneration(given),
+    fields: readGeneration({ ...given, seed }),
     isStreamed: wire.stream ?? false,
-    format: new NativeFormat(showsDetails, given.seed ?? null, options.fullText),
+    format: new NativeFormat(given.details ?? false, seed, options.fullText),
     nameField: parameterName,
     ...(given.timeout != null && { timeoutMs: given.timeout * 1000 }),
   };
@@ -39,10 +39,10 @@ function readPrompt(text: string | undefined, ids: readonly number[] | undefined
 
 class NativeFormat implements MindieFormat {
   readonly #showsDetails: boolean;
-  readonly #seed: number | null;
+  readonly #seed: number;
   readonly #fullText: boolean;
 
-  constructor(showsDetails: boolean, seed: number | null, fullText: boolean) {
+  constructor(showsDetails: boolean, seed: number, fullText: boolean) {
     this.#showsDetails = showsDetails;
     this.#seed = seed;
     this.#fullText = fullText;

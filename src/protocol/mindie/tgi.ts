@@ -44,18 +44,19 @@ export function readTgiRequest(
     throw invalid("decoder_input_details", "must not be true when the reply is a stream");
   refuseAdapter(given.adapter_id);
   const showsDetails = (given.details ?? false) || showsPrompt;
+  const seed = given.seed ?? options.newSeed();
   const prompt = given.return_full_text ? `${wire.inputs}${options.promptSpace ? " " : ""}` : "";
   return {
     prompt: { kind: "text", text: wire.inputs },
     fields: {
-      ...readGeneration(given),
+      ...readGeneration({ ...given, seed }),
       ...(given.best_of != null && { bestOf: given.best_of }),
       ...(given.frequency_penalty != null && { frequencyPenalty: given.frequency_penalty }),
       ...((streams || showsDetails) && { logprobs: 0 }),
       ...(showsPrompt && { promptLogprobs: 0 }),
     },
     isStreamed: streams,
-    format: new TgiFormat({ ...options, prompt, showsDetails, showsPrompt, seed: given.seed ?? null }),
+    format: new TgiFormat({ ...options, prompt, showsDetails, showsPrompt, seed }),
     nameField: parameterName,
     ...(given.truncate != null && { promptCut: { numTokens: given.truncate, keep: "end" } }),
   };
@@ -66,7 +67,7 @@ interface TgiOptions extends MindieOptions {
   readonly prompt: string;
   readonly showsDetails: boolean;
   readonly showsPrompt: boolean;
-  readonly seed: number | null;
+  readonly seed: number;
 }
 
 class TgiFormat implements MindieFormat {

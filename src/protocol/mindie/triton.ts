@@ -27,7 +27,7 @@ export interface TritonNames {
   /** The request's own id, or one that the server made. */
   readonly id: string;
   readonly model: string;
-  /** Sequences that run now. */
+  /** Sequences that run now, this one among them. */
   readonly batchSize: () => number;
 }
 
@@ -63,7 +63,7 @@ class TritonTextFormat implements MindieFormat {
     this.#fullText = fullText;
   }
 
-  piece({ text, whole, finishReason, prefillMs, decodeMs }: AnswerPiece): string {
+  piece({ text, whole, finishReason, prefillMs, decodeMs, queueMs }: AnswerPiece): string {
     const head = this.#head(this.#fullText ? whole.text : text);
     if (!this.#showsDetails) return this.failure(head);
     const details = {
@@ -72,7 +72,7 @@ class TritonTextFormat implements MindieFormat {
       first_token_cost: null,
       decode_cost: null,
       batch_size: this.#names.batchSize(),
-      queue_wait_time: null,
+      queue_wait_time: queueMs === null ? null : Math.round(queueMs * 1000),
     };
     return this.failure({ ...head, details, prefill_time: prefillMs, decode_time: decodeMs });
   }

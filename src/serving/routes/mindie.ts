@@ -1,4 +1,5 @@
 /** MindIE's routes for clients: the TGI, vLLM, native and Triton dialects, and queries about the model. */
+import { randomInt } from "node:crypto";
 import { parse, z } from "../../core/schema.ts";
 import { TroupeError } from "../../errors/troupe-error.ts";
 import { toMindieError } from "../../protocol/mindie/error-reply.ts";
@@ -26,6 +27,7 @@ export function mindieRoutes(context: ServingContext): Route[] {
     model: context.engine.info,
     promptSpace: limits.mindiePromptSpace,
     fullText: limits.mindieFullText,
+    newSeed: () => randomInt(2 ** 47),
   });
   const infer = (
     path: string,
@@ -42,7 +44,8 @@ export function mindieRoutes(context: ServingContext): Route[] {
   const names = ({ pathId }: HttpRequest): TritonNames => ({
     id: context.newId(),
     model: checkModel(context, pathId),
-    batchSize: () => context.engine.status().numRunning,
+    // the last token comes when its sequence has ended
+    batchSize: () => Math.max(1, context.engine.status().numRunning),
   });
   const query = (path: string, read: (request: HttpRequest) => object): Route => ({
     method: "GET",
