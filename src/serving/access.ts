@@ -9,8 +9,8 @@ import type { ApiKeys } from "./api-keys.ts";
 import type { OriginPolicy } from "./origin-policy.ts";
 
 /**
- * Routes that want no key, method and path as they are registered: what a probe asks, and the files of the playground, which ask for the
- * key themselves. Every other route is guarded, unknown ones too.
+ * Routes that want no key, method and path as they are registered: what a probe asks, and the files of the playground,
+ * which ask for the key themselves. Every other route is guarded, unknown ones too.
  */
 export const OPEN_ROUTES: ReadonlySet<string> = new Set([
   "GET /health",
@@ -23,6 +23,9 @@ export const OPEN_ROUTES: ReadonlySet<string> = new Set([
 
 /** Routes below it want one of server.adminKeys, and nothing else opens them. */
 export const ADMIN_PATH = "/v1/admin";
+
+/** Ends the server: an admin key's matter, where there are any, and never a web page's. */
+export const STOP_PATH = "/stopService";
 
 /** Browsers cannot set headers on a WebSocket; the openai client passes its key as a subprotocol of this form. */
 export const KEY_PROTOCOL_PREFIX = "openai-insecure-api-key.";
@@ -55,6 +58,10 @@ export class Access {
    */
   enter(visitor: Visitor, route: string | undefined): string {
     if (route?.split(" ")[1]?.startsWith(`${ADMIN_PATH}/`) === true) return this.#enterAdmin(visitor);
+    if (route === `GET ${STOP_PATH}`) {
+      refusePages(visitor);
+      if (this.#adminKeys.isRequired) return this.#enterAdmin(visitor);
+    }
     if (!this.#keys.isRequired || (route !== undefined && OPEN_ROUTES.has(route))) return nameOf(visitor);
     return this.#checkKey(bearerKey(visitor.headers), "Send it as the header Authorization: Bearer KEY.");
   }
@@ -67,10 +74,11 @@ export class Access {
     }
     const key = bearerKey(headers);
     const how = "Send one of server.adminKeys as the header Authorization: Bearer KEY.";
-    if (key === null) throw new TroupeError("unauthorized", `Managing models wants a key of its own. ${how}`);
+    if (key === null)
+      throw new TroupeError("unauthorized", `Managing this server wants a key of its own. ${how}`);
     const index = this.#adminKeys.indexOf(key);
     if (index < 0)
-      throw new TroupeError("unauthorized", `That key does not open the management of models. ${how}`);
+      throw new TroupeError("unauthorized", `That key does not open the management of this server. ${how}`);
     return `admin key ${index}`;
   }
 
@@ -103,6 +111,13 @@ export class Access {
     if (index < 0) throw new TroupeError("unauthorized", "The API key is not one of this server's.");
     return `key ${index}`;
   }
+}
+
+/** Any page can make a browser ask for any address; the browser says that it did. */
+function refusePages({ headers }: Visitor): void {
+  const site = headers["sec-fetch-site"];
+  if (site === undefined || site === "none") return;
+  throw new TroupeError("forbidden", "Web pages may not stop the server; ask for the address directly.");
 }
 
 function nameOf({ address }: Visitor): string {

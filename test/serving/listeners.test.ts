@@ -126,6 +126,21 @@ test("API keys are wanted on every listener", async (t) => {
   assert.equal((await fetch(`${metrics}/metrics`, { headers: { authorization } })).status, 200);
 });
 
+test("/stopService wants an admin key where there are any, and is no web page's", async (t) => {
+  const config = { apiKeys: ["12345678"], adminKeys: ["admin-key-1"] };
+  const { management, server } = await startServer(t, { ...SEPARATE, config });
+  const stop = async (key: string, headers = {}): Promise<number> => {
+    const authorization = `Bearer ${key}`;
+    return (await fetch(`${management}/stopService`, { headers: { authorization, ...headers } })).status;
+  };
+  assert.equal(await stop("12345678"), 401);
+  assert.equal(await stop("admin-key-1", { "sec-fetch-site": "cross-site" }), 403);
+  const stopped = stop("admin-key-1");
+  assert.equal(await server.stopRequested, "drain");
+  await server.close();
+  assert.equal(await stopped, 200);
+});
+
 test("a listener whose port is taken is named, and no other stays open", async (t) => {
   const first = await startServer(t);
   const { port } = first;

@@ -1,5 +1,6 @@
 /** `GET /stopService`, on a management listener only: whoever may reach it may end the service. */
 import { TroupeError } from "../../errors/troupe-error.ts";
+import { STOP_PATH } from "../access.ts";
 import type { Route } from "../http-exchange.ts";
 import type { ServingContext } from "../serving-context.ts";
 import type { StopRequest } from "../stop-request.ts";
@@ -11,7 +12,7 @@ import type { StopRequest } from "../stop-request.ts";
 export function stopServiceRoute({ work }: ServingContext, stop: StopRequest): Route {
   return {
     method: "GET",
-    path: "/stopService",
+    path: STOP_PATH,
     isWork: false,
     async handle({ query }) {
       if (query.mode !== undefined && query.mode !== "Force")
