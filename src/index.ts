@@ -43,7 +43,8 @@ export {
   type RequestOutput,
 } from "./offline/llm.ts";
 export { type PipelineOptions, pipeline } from "./offline/pipeline.ts";
-export type { TextGenerationOptions, TextGenerationPipeline } from "./offline/text-generation.ts";
+export type { TextGenerationOptions } from "./offline/continue-texts.ts";
+export type { TextGenerationPipeline } from "./offline/text-generation.ts";
 export { TextIteratorStreamer, type TextStreamer } from "./offline/text-streamer.ts";
 
 // Serving an engine over HTTP and WebSocket.

@@ -62,6 +62,7 @@ function addCommand(
     .description(spec.description)
     .showHelpAfterError(`(${programName} ${spec.name} --help lists all flags)`)
     .addHelpText("after", examplesText(spec.examples));
+  if (spec.group !== undefined) command.helpGroup(spec.group);
   if (spec.positional !== undefined) command.argument(spec.positional.name, spec.positional.description);
   const options = spec.flags.map((flag) => ({ flag, option: toOption(flag) }));
   for (const { option } of options) command.addOption(option);

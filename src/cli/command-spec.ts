@@ -20,6 +20,8 @@ export interface CommandSpec {
   readonly name: string;
   /** One line, for the list of commands. */
   readonly summary: string;
+  /** Heading in the list of commands; those without one come first. */
+  readonly group?: string;
   /** Below the usage line in the command's own help. */
   readonly description: string;
   /** Positional arguments: `[prompts...]` and what they are. */

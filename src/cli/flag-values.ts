@@ -8,6 +8,11 @@ export class FlagValues {
     this.#given = given;
   }
 
+  /** The same with one more; for commands that stand for another one. */
+  with(flag: string, value: unknown): FlagValues {
+    return new FlagValues(new Map([...this.#given, [flag, value]]));
+  }
+
   /** Whether the flag was given. */
   has(flag: string): boolean {
     return this.#given.has(flag);

@@ -12,6 +12,10 @@ import { generateCommand } from "./generate-command.ts";
 import { inspectCommand } from "./inspect-command.ts";
 import { launchCommand } from "./launch-command.ts";
 import { mergeCommand } from "./merge-command.ts";
+import { runInferMainCommand } from "./other-systems/infer-main-command.ts";
+import { runLlmBoostCommand } from "./other-systems/llm-boost-command.ts";
+import { brApiServerCommand, mindieDaemonCommand } from "./other-systems/serving-commands.ts";
+import { convertWeightCommand, transformCheckpointCommand } from "./other-systems/weights-commands.ts";
 import { servablesCommand } from "./servables-command.ts";
 import { serveCommand } from "./serve-command.ts";
 import { resplitCommand, splitCommand } from "./split-command.ts";
@@ -32,6 +36,12 @@ export const PROGRAM: ProgramSpec = {
     mergeCommand,
     resplitCommand,
     servablesCommand,
+    brApiServerCommand,
+    mindieDaemonCommand,
+    runInferMainCommand,
+    runLlmBoostCommand,
+    convertWeightCommand,
+    transformCheckpointCommand,
   ],
   examples: [
     { line: "troupe serve", does: "serve the embedded model on http://127.0.0.1:8000" },

@@ -27,8 +27,10 @@ export function findInferConfig(
 ): InferConfig {
   if (typeof model !== "string")
     return new InferConfig({ ...overrides, prefillModelPath: model[0], incrementModelPath: model[1] });
-  if (!existsSync(model)) return byName(model, overrides, configDir);
-  if (!statSync(model).isDirectory()) return new InferConfig({ ...overrides, prefillModelPath: model });
+  const isPath = existsSync(model) || /[\\/]|\.onnx$/.test(model);
+  if (!isPath) return byName(model, overrides, configDir);
+  if (!existsSync(model) || !statSync(model).isDirectory())
+    return new InferConfig({ ...overrides, prefillModelPath: model });
   return inFolder(model, overrides);
 }
 
