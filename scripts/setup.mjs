@@ -2,7 +2,7 @@
 // Plain JavaScript, because it must run on any Node >= 20, before the project's own Node 24 is there.
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, lstatSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { basename } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -17,7 +17,14 @@ const wanted = createHash("sha256")
   .update(`${process.platform} ${process.arch}`)
   .digest("hex");
 
-if (!isSetUp()) {
+if (!isSetUp() && isLinked()) {
+  // `npm ci` would empty the folder behind the link, which another checkout works with.
+  console.error(
+    "node_modules is a link, and what it leads to was not installed from this package-lock.json.\n" +
+      "Bring both checkouts to the same package-lock.json and run this there, or remove the link and run it again.",
+  );
+  process.exitCode = 1;
+} else if (!isSetUp()) {
   takeLock();
   try {
     // Another run may have done it while this one waited.
@@ -29,6 +36,10 @@ if (!isSetUp()) {
 
 function isSetUp() {
   return existsSync(stamp) && readFileSync(stamp, "utf8") === wanted;
+}
+
+function isLinked() {
+  return lstatSync(`${root}node_modules`, { throwIfNoEntry: false })?.isSymbolicLink() === true;
 }
 
 function install() {

@@ -1,7 +1,16 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
@@ -64,6 +73,19 @@ test("a changed lock file installs again", async (t) => {
   writeFileSync(join(root, "package-lock.json"), '{"changed":true}');
   assert.equal((await run()).code, 0);
   assert.equal(calls().length, 2);
+});
+
+test("modules that another checkout lends are used as they are, or not at all", async (t) => {
+  const [owner, guest] = [project(t), project(t)];
+  await owner.run();
+  symlinkSync(join(owner.root, "node_modules"), join(guest.root, "node_modules"), "junction");
+  assert.deepEqual(await guest.run(), { code: 0, err: "" });
+  writeFileSync(join(guest.root, "package-lock.json"), '{"changed":true}');
+  const refused = await guest.run();
+  assert.equal(refused.code, 1);
+  assert.match(refused.err, /node_modules is a link/);
+  assert.deepEqual(guest.calls(), []);
+  assert.deepEqual(await owner.run(), { code: 0, err: "" });
 });
 
 test("a failed install passes npm's exit code on, explains, and is tried again", async (t) => {
