@@ -90,7 +90,8 @@ export class ChatTemplates {
       names === "" ? "The model has no chat template" : `The model has only the chat templates ${names}`;
     throw new TroupeError(
       "unsupported",
-      `${found}. Use completions, send "chat_template", or put a chat_template.jinja into the model folder.`,
+      // the first words are br-vllm-serving's, whose users look for them
+      `Error in applying chat template from request: ${found}. Use completions, send "chat_template", or put a chat_template.jinja into the model folder.`,
     );
   }
 }
