@@ -7,6 +7,7 @@ import { compileModel } from "../src/model/compile/compile-model.ts";
 import type { CompiledModel } from "../src/model/compiled-model.ts";
 import { type GraphModel, isRecomputed, needsWholePrompts } from "../src/model/graphs/graph-model.ts";
 import { openGraphs } from "../src/model/graphs/open-graphs.ts";
+import { openPostSampling, type PostSamplingGraphs } from "../src/model/graphs/post-sampling.ts";
 import { type ModelFolder, readModelFolder } from "../src/model/model-folder.ts";
 import { findShards } from "../src/model/shards/find-shards.ts";
 import type { StartEngineOptions } from "./start-cast.ts";
@@ -21,6 +22,8 @@ export interface OpenedModel {
   readonly folder: ModelFolder;
   /** At least one. */
   readonly ranks: readonly RankModel[];
+  /** Graphs behind the logits; null where the host chooses alone. */
+  readonly postSampling: PostSamplingGraphs | null;
 }
 
 /** What the rest of the engine must know of a model, beside its sizes. */
@@ -36,6 +39,19 @@ export interface ModelTraits {
 
 /** Compiles the model if need be. @throws TroupeError as `startEngine` */
 export async function openModel(config: TroupeConfig, options: StartEngineOptions): Promise<OpenedModel> {
+  const opened = await openRanks(config, options);
+  const { argmax, topk } = config.graphs;
+  if (argmax === null && topk === null) return { ...opened, postSampling: null };
+  const first = opened.ranks[0]!;
+  const logitsType = first.kind === "graphs" ? first.model.decode.logitsType : "float32";
+  const { vocabSize } = first.model;
+  return { ...opened, postSampling: openPostSampling(config.graphs, { vocabSize, logitsType }) };
+}
+
+async function openRanks(
+  config: TroupeConfig,
+  options: StartEngineOptions,
+): Promise<Pick<OpenedModel, "folder" | "ranks">> {
   const modelDir = resolve(config.model.path);
   const opened = await openGraphs(modelDir, config.graphs);
   if (opened === null) {

@@ -2,6 +2,8 @@
  * Draws the tokens of a step once two things are there: the plan (from the scheduler) and the logits (from rank 0, in
  * shared memory). They come from different threads, in either order.
  */
+import type { PostSamplingSession } from "../src/execution/graph/post-sampling-session.ts";
+import type { PostSamplingGraphs } from "../src/model/graphs/post-sampling.ts";
 import { type ActorContext, defineActor } from "../src/runtime/actor-definition.ts";
 import { Sampler, type SamplerOptions } from "../src/sampling/sampler.ts";
 import type { SamplingBatch } from "../src/scheduling/step-plan.ts";
@@ -19,11 +21,14 @@ import {
 export interface SamplerArgs {
   /** False: grammars are refused before they come here. */
   readonly hasTokenizer: boolean;
+  /** Graphs that find the best tokens; null finds them without. */
+  readonly postSampling: PostSamplingGraphs | null;
 }
 
 interface SamplerState {
   readonly logits: Float32Array;
   readonly options: SamplerOptions;
+  readonly postSampling: PostSamplingSession | null;
   epoch: number;
   sampler: Sampler;
   plan: SamplingBatch | null;
@@ -35,7 +40,7 @@ interface SamplerState {
 type Context = ActorContext<SamplerProtocol, SamplerState>;
 
 export default defineActor<SamplerProtocol, SamplerArgs, SamplerState>({
-  async init(ctx, { hasTokenizer }) {
+  async init(ctx, { hasTokenizer, postSampling: graphs }) {
     const { logits } = await ctx.ask(KV_STORE, "attach", null);
     const { vocabSize, buffer } = logits;
     const askVocabulary = () =>
@@ -43,8 +48,10 @@ export default defineActor<SamplerProtocol, SamplerArgs, SamplerState>({
     const tokens = hasTokenizer
       ? await askUntilUp(ctx.clock, askVocabulary, () => ctx.stopRequested())
       : null;
-    const options = { vocabSize, tokens };
+    const postSampling = graphs === null ? null : await openPostSampling(graphs, vocabSize);
+    const options = { vocabSize, tokens, postSampling };
     return {
+      postSampling,
       logits: new Float32Array(buffer),
       options,
       epoch: 0,
@@ -69,7 +76,16 @@ export default defineActor<SamplerProtocol, SamplerArgs, SamplerState>({
       sampleWhenComplete(state, ctx);
     },
   },
+  onStop({ postSampling }) {
+    postSampling?.release();
+  },
 });
+
+/** Loads ONNX Runtime on this thread only where there is something to run. */
+async function openPostSampling(graphs: PostSamplingGraphs, vocabSize: number): Promise<PostSamplingSession> {
+  const { loadPostSampling } = await import("../src/execution/graph/post-sampling-session.ts");
+  return loadPostSampling(graphs, { vocabSize, numThreads: 1 });
+}
 
 /** A new scheduler numbers sequences and steps from the start, so nothing of the old one may be left. */
 function enterEpoch(state: SamplerState, epoch: number): void {

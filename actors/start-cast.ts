@@ -14,7 +14,7 @@ import type { BatchingOptions } from "../src/scheduling/batching-options.ts";
 import { CAST, type CastArgs, cast } from "./cast.ts";
 import { type EngineSizes, engineSizes, kvLayout } from "./engine-sizes.ts";
 import { type AdmissionProtocol, SCHEDULER, TOKENIZER_POOL } from "./messages.ts";
-import { openModel, type RankModel, traitsOf } from "./rank-models.ts";
+import { type OpenedModel, openModel, type RankModel, traitsOf } from "./rank-models.ts";
 
 /** What else an engine can be given. */
 export interface StartEngineOptions {
@@ -68,14 +68,15 @@ export async function startCast(config: TroupeConfig, options: StartEngineOption
 /** Compiles the model if need be and decides on all sizes; starts nothing. @throws TroupeError as `startEngine` */
 export async function planCast(given: TroupeConfig, options: StartEngineOptions): Promise<CastPlan> {
   await requireDevices(given.engine.devices);
-  const { folder, ranks } = await openModel(given, options);
+  const opened = await openModel(given, options);
+  const { folder, ranks } = opened;
   const config = withPagesFor(ranks[0]!, given);
   const sizes = engineSizes(
     config.engine,
     ranks.map(({ model }) => model),
   );
   return {
-    args: castArgs(config, folder, ranks, sizes, options),
+    args: castArgs(config, opened, sizes, options),
     describe: (system) => describe(config, folder, ranks[0]!, ranks.length, sizes, system),
   };
 }
@@ -105,8 +106,7 @@ async function stopCast(system: ActorSystem): Promise<void> {
 
 function castArgs(
   config: TroupeConfig,
-  folder: ModelFolder,
-  ranks: readonly RankModel[],
+  { folder, ranks, postSampling }: OpenedModel,
   sizes: EngineSizes,
   { admission = { actor: SCHEDULER.actor } }: StartEngineOptions,
 ): CastArgs {
@@ -151,7 +151,7 @@ function castArgs(
       rankTimeoutMs,
       device: devices[rank] ?? "cpu:0",
     })),
-    sampler: { hasTokenizer },
+    sampler: { hasTokenizer, postSampling },
     scheduler: {
       options: {
         ...limits,

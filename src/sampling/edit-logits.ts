@@ -19,13 +19,23 @@ import type { SequenceState } from "./sequence-state.ts";
  * @param scratch where an edited copy goes [vocabSize]
  */
 export function editLogits(row: Float32Array, state: SequenceState, scratch: Float32Array): Float32Array {
+  if (!editsLogits(state)) return row;
   const { params, counts, endTokenIds, grammar } = state;
-  const forbidsEnd = state.numDrawn < params.minTokens && endTokenIds.length > 0;
-  if (!forbidsEnd && params.logitBias.size === 0 && counts === null && grammar === null) return row;
+  const forbidsEnd = isEndForbidden(state);
   if (grammar === null) scratch.set(row);
   else maskByGrammar(row, grammar, { endTokenIds, forbidsEnd }, scratch);
   if (grammar === null && forbidsEnd) for (const id of endTokenIds) scratch[id] = Number.NEGATIVE_INFINITY;
   for (const [id, bias] of params.logitBias) scratch[id]! += bias;
   if (counts !== null) applyPenalties(scratch, params, counts);
   return scratch;
+}
+
+/** Whether a sequence's next row is edited at all. */
+export function editsLogits(state: SequenceState): boolean {
+  const { params, counts, grammar } = state;
+  return isEndForbidden(state) || params.logitBias.size > 0 || counts !== null || grammar !== null;
+}
+
+function isEndForbidden({ params, endTokenIds, numDrawn }: SequenceState): boolean {
+  return numDrawn < params.minTokens && endTokenIds.length > 0;
 }

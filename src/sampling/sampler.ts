@@ -17,6 +17,7 @@ import { describeUnusableRow } from "./arg-max.ts";
 import { GrammarEngine, GrammarState } from "./grammar/grammar-engine.ts";
 import type { TokenBytes } from "./grammar/token-trie.ts";
 import { LogprobScorer } from "./logprobs.ts";
+import { findCandidates, type PostSampling, type RowCandidates } from "./post-sampling.ts";
 import type { PositionLogprobs, SamplingParams } from "./sampling-params.ts";
 import { MAX_LOGPROBS } from "./sampling-ranges.ts";
 import { SequenceState } from "./sequence-state.ts";
@@ -46,6 +47,8 @@ export interface SamplerOptions {
   readonly vocabSize: number;
   /** Bytes of the tokens; without them no sequence may have a grammar. */
   readonly tokens?: TokenBytes | null;
+  /** Graphs that find the best tokens of rows; the host does without them. */
+  readonly postSampling?: PostSampling | null;
 }
 
 /**
@@ -60,12 +63,14 @@ export class Sampler {
   readonly #chooser: TokenChooser;
   readonly #scorer = new LogprobScorer(MAX_LOGPROBS);
   readonly #tokens: TokenBytes | null;
+  readonly #postSampling: PostSampling | null;
   #grammars: GrammarEngine | null = null;
   #sequences = new Map<SequenceNumber, SequenceState>();
 
   constructor(options: SamplerOptions) {
     this.#vocabSize = options.vocabSize;
     this.#tokens = options.tokens ?? null;
+    this.#postSampling = options.postSampling ?? null;
     this.#chooser = new TokenChooser(options.vocabSize);
   }
 
@@ -117,8 +122,10 @@ export class Sampler {
 
   #chooseTokens(draws: readonly Draw[], logits: Float32Array, unusable: UnusableRow[]): Int32Array {
     const tokenIds = new Int32Array(draws.length); // [numDraws]
+    const rows = draws.map(({ state, row }) => ({ state, row: this.#row(logits, row) }));
+    const known = this.#postSampling === null ? [] : findCandidates(rows, this.#postSampling);
     draws.forEach(({ sequence, state, row }, index) => {
-      const choice = this.#choose(this.#row(logits, row), state);
+      const choice = this.#choose(rows[index]!.row, state, known[index] ?? null);
       if (typeof choice === "number") tokenIds[index] = choice;
       else unusable.push({ sequence, row, ...choice });
     });
@@ -126,9 +133,13 @@ export class Sampler {
   }
 
   /** A token, or why there is none. */
-  #choose(row: Float32Array, state: SequenceState): number | Pick<UnusableRow, "reason" | "isRequestFault"> {
+  #choose(
+    row: Float32Array,
+    state: SequenceState,
+    known: RowCandidates | null,
+  ): number | Pick<UnusableRow, "reason" | "isRequestFault"> {
     try {
-      const tokenId = this.#chooser.choose(row, state);
+      const tokenId = this.#chooser.choose(row, state, known);
       if (tokenId !== null) return tokenId;
       return state.grammar === null ? {} : { reason: NOTHING_FITS };
     } catch (error) {

@@ -14,6 +14,7 @@ import { isGreedy } from "./greedy.ts";
 import { drawCandidate, RowDraw } from "./inverse-cdf.ts";
 import { minPFloor } from "./min-p.ts";
 import { gatherNucleus, keepNucleus } from "./nucleus.ts";
+import { checkedLargest, type RowCandidates } from "./post-sampling.ts";
 import type { SamplingParams } from "./sampling-params.ts";
 import type { SequenceState } from "./sequence-state.ts";
 import type { Scale } from "./softmax.ts";
@@ -39,40 +40,47 @@ export class TokenChooser {
   /**
    * @param row logits of the model [vocabSize]; not written
    * @param state only read: recording the token is the caller's
+   * @param known the best tokens of the row, where somebody has found them already; see post-sampling.ts
    * @returns the token, or null when nothing can be drawn (NaN or Infinity in the row, or every token forbidden)
    */
-  choose(row: Float32Array, state: SequenceState): number | null {
+  choose(row: Float32Array, state: SequenceState, known: RowCandidates | null = null): number | null {
     const { params } = state;
     const logits = editLogits(row, state, this.#edited);
-    const best = argMax(logits);
+    const best = known === null ? argMax(logits) : checkedLargest(logits, known[0]!);
     if (best < 0) return null;
     if (isGreedy(params.temperature)) return best;
     const scale = { largest: logits[best]!, inverseTemperature: 1 / params.temperature };
     const uniform = uniformAt(state.seed, state.numDrawn);
     if (!hasFilters(params)) return this.#rowDraw.draw(logits, scale, uniform);
-    this.#filter(logits, params, scale);
+    this.#filter(logits, params, scale, known);
     return drawCandidate(this.#candidates, uniform);
   }
 
-  #filter(logits: Float32Array, params: SamplingParams, scale: Scale): void {
+  #filter(logits: Float32Array, params: SamplingParams, scale: Scale, known: RowCandidates | null): void {
     const candidates = this.#candidates;
     const { topK, minP, topP, typicalP } = params;
     if (topP < 1 && topK === 0 && minP === 0) {
       gatherNucleus(candidates, logits, scale, topP);
     } else {
-      candidates.gather(logits, this.#cut(logits, params, scale), scale);
+      candidates.gather(logits, this.#cut(logits, params, scale, known), scale);
       if (topP < 1) keepNucleus(candidates, topP);
     }
     if (typicalP < 1) keepTypical(candidates, typicalP);
   }
 
   /** Min-p and top-k both keep a prefix of the tokens sorted by logit, so together they keep the shorter one. */
-  #cut(logits: Float32Array, params: SamplingParams, scale: Scale): LogitCut {
+  #cut(logits: Float32Array, params: SamplingParams, scale: Scale, known: RowCandidates | null): LogitCut {
     const all = { logit: minPFloor(params.minP, scale), lastId: this.#vocabSize };
     if (params.topK === 0 || params.topK >= this.#vocabSize) return all;
-    this.#topK.select(logits, params.topK);
-    const { worstLogit, worstId } = this.#topK;
-    return worstLogit < all.logit ? all : { logit: worstLogit, lastId: worstId };
+    const worst = this.#worstOf(logits, params.topK, known);
+    return worst.logit < all.logit ? all : worst;
+  }
+
+  /** The last of the k best. */
+  #worstOf(logits: Float32Array, k: number, known: RowCandidates | null): LogitCut {
+    if (known !== null) return { logit: logits[known[k - 1]!]!, lastId: known[k - 1]! };
+    this.#topK.select(logits, k);
+    return { logit: this.#topK.worstLogit, lastId: this.#topK.worstId };
   }
 }
 
