@@ -91,6 +91,18 @@ export { planStrategy, type SplitOptions, splitWeights } from "./model/convert/s
 export type { WeightsJob, WeightsResult } from "./model/convert/weights-job.ts";
 export { WEIGHT_PRECISIONS, type WeightPrecision } from "./model/weights-manifest.ts";
 
+// Models as ONNX graphs: writing them, and the inputs of those that others wrote.
+export {
+  type BuiltInputs,
+  defineInputBuilders,
+  type GraphRow,
+  type GraphStep,
+  type InputBuilder,
+  type InputBuilders,
+  type InputTensor,
+} from "./execution/graph/input-builder.ts";
+export { type ExportOptions, type ExportResult, exportModel } from "./model/export/export-model.ts";
+
 // Actors of your own.
 export { createActorSystem } from "./hosts/create-actor-system.ts";
 export {

@@ -77,6 +77,11 @@ export function createServices(): Services {
       const { inspectModel } = await import("./inspect-model.ts");
       return await inspectModel(modelDir);
     },
+    async exportModel({ onProgress, ...request }) {
+      const { exportModel } = await import("../model/export/export-model.ts");
+      const { dir, weightBytes } = await exportModel({ ...request, onProgress: inSteps(onProgress) });
+      return { folder: dir, weightBytes };
+    },
     async writeWeights(request) {
       const { writeWeights } = await import("./write-weights.ts");
       return await writeWeights({ ...request, onProgress: inSteps(request.onProgress) });

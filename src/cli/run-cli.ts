@@ -7,6 +7,7 @@ import { type ProgramSpec, parseCommandLine } from "./command-line.ts";
 import { compileCommand } from "./compile-command.ts";
 import { configFromFlags } from "./config-flags.ts";
 import { convertCommand } from "./convert-command.ts";
+import { exportCommand } from "./export-command.ts";
 import type { FlagValues } from "./flag-values.ts";
 import { generateCommand } from "./generate-command.ts";
 import { inspectCommand } from "./inspect-command.ts";
@@ -31,6 +32,7 @@ export const PROGRAM: ProgramSpec = {
     chatCommand,
     compileCommand,
     inspectCommand,
+    exportCommand,
     convertCommand,
     splitCommand,
     mergeCommand,

@@ -59,6 +59,24 @@ export interface CompileRequest {
   readonly signal: AbortSignal;
 }
 
+/** What to export. */
+export interface ExportRequest {
+  readonly modelDir: string;
+  readonly outputDir: string;
+  /** Null takes what a converted folder is in, and fp32 for others. */
+  readonly precision: Precision | null;
+  /** Null takes the model's own limit. */
+  readonly maxModelLen: number | null;
+  readonly onProgress: OnProgress;
+  readonly signal: AbortSignal;
+}
+
+/** Graphs that were written. */
+export interface ExportedFolder {
+  readonly folder: string;
+  readonly weightBytes: number;
+}
+
 /** Weights to be written anew, in another form. */
 export interface WeightsRequest {
   readonly modelDir: string;
@@ -122,6 +140,7 @@ export interface Services {
   startServables(options: ServablesOptions, log: LogConfig): Promise<RunningServables>;
   compile(request: CompileRequest): Promise<CompiledFolder>;
   inspect(modelDir: string): Promise<ModelSummary>;
+  exportModel(request: ExportRequest): Promise<ExportedFolder>;
   writeWeights(request: WeightsRequest): Promise<WrittenWeights>;
   /** The text of the strategy file that splitting for so many ranks follows. */
   planStrategy(modelDir: string, size: number): Promise<string>;

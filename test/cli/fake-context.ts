@@ -100,6 +100,10 @@ export function fakeRun(options: FakeOptions): FakeRun {
     inspect: async () => {
       throw new TroupeError("invalid_model", "config.json is missing");
     },
+    exportModel: async ({ outputDir, onProgress }) => {
+      onProgress({ done: 1, total: 2, label: "prefill" });
+      return { folder: outputDir, weightBytes: 2048 };
+    },
     writeWeights: async ({ outputDir, onProgress }) => {
       onProgress({ done: 1, total: 2, label: "layer 1" });
       return { folder: outputDir, weightBytes: 2048, wasWritten: true, isIdentical: null };
