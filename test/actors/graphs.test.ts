@@ -4,7 +4,13 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
+import { startEngine } from "../../actors/engine.ts";
+import type { PartialConfig } from "../../src/config/load-config.ts";
+import { parseConfig } from "../../src/config/load-config.ts";
 import { exportModel } from "../../src/model/export/export-model.ts";
+import type { Engine } from "../../src/protocol/engine.ts";
+import { folderOf } from "../execution/graph/graph-stage.ts";
+import { toyDecoder } from "../execution/graph/toy-decoder.ts";
 import { becomesIdle, modelPath, params, question, startTestEngine, whole } from "./test-engine.ts";
 
 const scratch = mkdtempSync(join(tmpdir(), "troupe-graphs-"));
@@ -16,31 +22,139 @@ const QUESTIONS = [
   "What day comes after Monday?",
   "Hello",
 ];
+const ASKED = QUESTIONS.map((text) => ({ prompt: question(text), params: params({ maxTokens: 40 }) }));
 
 /** The embedded model, exported once. */
-let exported: Promise<string> | null = null;
-async function exportedModel(): Promise<string> {
-  const modelDir = modelPath("models/understudy");
-  const outputDir = join(scratch, "understudy");
-  exported ??= exportModel({ modelDir, outputDir, precision: null, maxModelLen: null }).then(
-    ({ dir }) => dir,
-  );
-  return await exported;
+const exported = exportModel({
+  modelDir: modelPath("models/understudy"),
+  outputDir: join(scratch, "understudy"),
+  precision: null,
+  maxModelLen: null,
+});
+
+/** What the embedded model itself answers. */
+const expected = (async () => {
+  await using original = await startTestEngine();
+  return await answers(original.engine);
+})();
+
+async function answers(engine: Engine): Promise<readonly string[][]> {
+  const all = await Promise.all(ASKED.map(async (request) => await whole(engine, request)));
+  return all.map(({ texts }) => [...texts]);
+}
+
+interface Running extends AsyncDisposable {
+  readonly engine: Engine;
+}
+
+async function start(partial: PartialConfig): Promise<Running> {
+  const engine = await startEngine(parseConfig({ engine: { kvCacheMb: 64 }, ...partial }));
+  return { engine, [Symbol.asyncDispose]: () => engine.stop() };
 }
 
 test("the exported model answers as the model it came from, alone and in a crowd", async () => {
-  await using original = await startTestEngine();
-  await using graphs = await startTestEngine({ model: { path: await exportedModel() } });
+  const { dir } = await exported;
+  await using graphs = await start({ model: { path: dir } });
   assert.equal(graphs.engine.info.precision, "onnx");
-  assert.equal(graphs.engine.info.architecture, original.engine.info.architecture);
-  const asked = QUESTIONS.map((text) => ({ prompt: question(text), params: params({ maxTokens: 48 }) }));
-  const expected = await Promise.all(asked.map(async (request) => await whole(original.engine, request)));
-  const crowd = await Promise.all(asked.map(async (request) => await whole(graphs.engine, request)));
-  assert.deepEqual(
-    crowd.map(({ texts }) => texts),
-    expected.map(({ texts }) => texts),
-  );
-  const alone = await whole(graphs.engine, asked[0]!);
-  assert.deepEqual(alone.texts, expected[0]!.texts);
+  assert.equal(graphs.engine.info.architecture, "LlamaForCausalLM");
+  assert.deepEqual(await answers(graphs.engine), await expected);
+  const again = await whole(graphs.engine, ASKED[0]!);
+  assert.deepEqual(again.texts, (await expected)[0]);
+  assert.ok(again.usage.numCachedTokens > 0, "a prefix of the prompt was found in the cache");
   assert.ok(await becomesIdle(graphs.engine));
+});
+
+test("with buckets, half precision pages, few pages and post-sampling graphs it answers alike", async () => {
+  const { dir } = await exported;
+  const graphs = {
+    argmax: join(dir, "argmax.onnx"),
+    topk: join(dir, "topk.onnx"),
+    seqLengths: [16, 32],
+    prefillBatchSizes: [1, 2],
+    decodeBatchSizes: [1, 4],
+    actLengths: [32, 64, 128, 256],
+  };
+  const engine = {
+    kvDtype: "f16",
+    numPages: 9,
+    pageSize: 8,
+    maxModelLen: 72,
+    maxNumBatchedTokens: 48,
+    maxNumSeqs: 4,
+  } as const;
+  await using running = await start({ model: { path: dir }, graphs, engine });
+  assert.deepEqual(await answers(running.engine), await expected);
+  assert.ok(running.engine.status().counters.preemptions > 0, "pages ran out");
+  const sampled = {
+    prompt: question("Tell me a story."),
+    params: params({ temperature: 0.8, topK: 20, seed: 5 }),
+  };
+  await using plain = await start({ model: { path: dir }, engine: { kvDtype: "f16" } });
+  const [helped, alone] = [await whole(running.engine, sampled), await whole(plain.engine, sampled)];
+  assert.deepEqual(helped.texts, alone.texts);
+});
+
+test("a pair of fixed shapes, told by lengths, serves token ids; a prompt too long for it is refused by its size", async (t) => {
+  const dir = folderOf({
+    files: {
+      "prefill.onnx": toyDecoder({ form: "prefill", batch: 2, tokens: 24 }),
+      "decode.onnx": toyDecoder({ form: "fixed", batch: 4, tokens: 1, past: 64 }),
+      "model.onnx": toyDecoder({ form: "none" }),
+    },
+    config: { max_position_embeddings: 128 },
+  });
+  t.after(() => rmSync(dir, { recursive: true }));
+  const model = { path: dir, skipTokenizerInit: true };
+  await using pair = await start({ model });
+  await using single = await start({ model, graphs: { prefill: [join(dir, "model.onnx")] } });
+  assert.equal(pair.engine.info.maxModelLen, 64);
+  const prompts = [3, 24, 9].map((length) => Array.from({ length }, (_, i) => (7 * i + length) % 32));
+  const run = async ({ engine }: Running) =>
+    await Promise.all(
+      prompts.map(async (ids) => {
+        const request = {
+          prompt: { kind: "ids", ids },
+          params: params({ maxTokens: 20, ignoreEos: true }),
+        } as const;
+        return (await whole(engine, request)).tokenIds;
+      }),
+    );
+  assert.deepEqual(await run(pair), await run(single));
+  const long = { kind: "ids", ids: Array.from({ length: 25 }, () => 1) } as const;
+  await assert.rejects(whole(pair.engine, { prompt: long, params: params() }), {
+    code: "prompt_too_long",
+    message: /25 tokens.* 24/,
+  });
+  assert.ok(await becomesIdle(pair.engine));
+});
+
+for (const [what, partial, expectedError] of [
+  [
+    "ranks for a whole graph",
+    { engine: { tensorParallel: 2 } },
+    /prefill\.onnx is a whole model, which one rank runs/,
+  ],
+  ["a file that is no graph", { graphs: { topk: "package.json" } }, /is no ONNX model/],
+  [
+    "an input module that is not there",
+    { graphs: { inputModule: "nowhere.ts" } },
+    /graphs\.inputModule: .*nowhere\.ts cannot be loaded/,
+  ],
+] as const satisfies readonly [string, PartialConfig, RegExp][]) {
+  test(`${what} ends the start with a word on it`, async () => {
+    const { dir } = await exported;
+    await assert.rejects(start({ ...partial, model: { path: dir } }), expectedError);
+  });
+}
+
+test("an input that nobody gives ends the start with its name", async (t) => {
+  const files = { "model.onnx": toyDecoder({ form: "fixed", tokens: 1 }) };
+  const dir = folderOf({ files, config: { max_position_embeddings: 64 } });
+  t.after(() => rmSync(dir, { recursive: true }));
+  const inputModule = modelPath("test/actors/empty-inputs.ts");
+  const graphs = { inputModule, basicInputs: "nothing" };
+  await assert.rejects(
+    start({ model: { path: dir, skipTokenizerInit: true }, graphs }),
+    /input input_ids \(int64 \[batch, 1\]\) is wanted, which no input builder gives/,
+  );
 });

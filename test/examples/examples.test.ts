@@ -18,6 +18,7 @@ const EXPECTED: Readonly<Record<string, readonly RegExp[]>> = {
     /gRPC: \[\s+\{ label: 'rising' \},\s+\{\s+error: "Call Preprocess Failed, .*not 3\."\s+\},\s+\{ label: 'rows' \}/,
   ],
   "in-process.ts": [/The capital of France is Paris\./, /17 plus 15 is 32\./, /p-e-n-g-u-i-n/],
+  "onnx-graphs.ts": [/precision: onnx/, /The capital of France is Paris\./],
   "openai-client.ts": [/^1, 2, 3, .* 12\.$/m, /Hello! How can I help you today\?/, /token: 'Hello'/],
   "spawn-your-own-actor.ts": [
     /The capital of France is Paris\./,

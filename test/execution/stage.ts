@@ -34,6 +34,38 @@ export interface StageOptions {
   readonly shouldStop?: () => boolean;
 }
 
+/** A runner with its memory. */
+export interface StageParts {
+  readonly runner: ModelRunner;
+  readonly kv: KvMemory;
+  readonly logits: LogitsMemory;
+}
+
+interface CompiledPlace {
+  readonly dir: string;
+  readonly model: CompiledModel;
+}
+
+function compiledParts({ dir, model }: CompiledPlace, options: StageOptions): StageParts {
+  const kv = createKvMemory({
+    ...model,
+    kvDtype: options.kvDtype ?? "f32",
+    pageSize: PAGE_SIZE,
+    numPages: 256,
+  });
+  const logits = createLogitsMemory(options.maxLogitRows ?? 512, model.vocabSize);
+  const runner = createModelRunner({
+    compiledDir: dir,
+    model,
+    kv,
+    logits,
+    numThreads: options.numThreads ?? 2,
+    maxNumBatchedTokens: 64,
+    ...(options.shouldStop === undefined ? {} : { shouldStop: options.shouldStop }),
+  });
+  return { runner, kv, logits };
+}
+
 /** A loaded model with pages, logits and nothing else. */
 export class Stage {
   readonly runner: ModelRunner;
@@ -42,26 +74,13 @@ export class Stage {
   readonly #free: number[];
   #step = 0;
 
-  constructor(compiled: { readonly dir: string; readonly model: CompiledModel }, options: StageOptions = {}) {
-    const { dir, model } = compiled;
-    const numPages = 256;
-    this.kv = createKvMemory({
-      ...model,
-      kvDtype: options.kvDtype ?? "f32",
-      pageSize: PAGE_SIZE,
-      numPages,
-    });
-    this.#logits = createLogitsMemory(options.maxLogitRows ?? 512, model.vocabSize);
+  constructor(source: StageParts | CompiledPlace, options: StageOptions = {}) {
+    const { runner, kv, logits } = "runner" in source ? source : compiledParts(source, options);
+    this.runner = runner;
+    this.kv = kv;
+    this.#logits = logits;
+    const { numPages } = kv.layout;
     this.#free = Array.from({ length: numPages }, (_, i) => (i * 37) % numPages);
-    this.runner = createModelRunner({
-      compiledDir: dir,
-      model,
-      kv: this.kv,
-      logits: this.#logits,
-      numThreads: options.numThreads ?? 2,
-      maxNumBatchedTokens: 64,
-      ...(options.shouldStop === undefined ? {} : { shouldStop: options.shouldStop }),
-    });
   }
 
   begin(ids: readonly number[], numPromptTokens = ids.length): TestSequence {

@@ -111,11 +111,14 @@ function groupUnits(units: readonly GraphUnit[], spec: GraphSpec, most: number):
 }
 
 function canShare(a: GraphUnit, b: GraphUnit, spec: GraphSpec): boolean {
-  const sameTokens = a.tokenIds.length === b.tokenIds.length;
-  if (sameTokens && a.contextLen === b.contextLen) return true;
-  if (spec.pastSide === "exact") return false;
-  // GroupQueryAttention counts a row's context as its length less the tokens of the run.
-  return sameTokens || !spec.hasGroupQueryAttention;
+  if (isChunk(a, spec) || isChunk(b, spec)) return false;
+  if (a.tokenIds.length === b.tokenIds.length && a.contextLen === b.contextLen) return true;
+  return spec.pastSide !== "exact";
+}
+
+/** Several tokens behind others under GroupQueryAttention, which takes such from one sequence at a time, without padding. */
+function isChunk({ contextLen, tokenIds }: GraphUnit, spec: GraphSpec): boolean {
+  return spec.hasGroupQueryAttention && contextLen > 0 && tokenIds.length > 1;
 }
 
 /** Little padding against few runs, and no more rows than the graph may have. */
@@ -139,21 +142,32 @@ function toRun(
   spec: GraphSpec,
   { prefillBatchSizes, decodeBatchSizes, seqLengths, actLengths }: GraphBuckets,
 ): GraphRun {
-  const most = (lengthOf: (unit: GraphUnit) => number) => Math.max(...units.map(lengthOf));
-  const numTokens = most(({ tokenIds }) => tokenIds.length);
+  const numTokens = Math.max(...units.map(({ tokenIds }) => tokenIds.length));
+  const pastLength = pastLengthOf(units, numTokens, spec, actLengths);
+  if (isChunk(units[0]!, spec)) return { phase, units, batchSize: 1, numTokens, pastLength };
   const batchSizes = phase === "prefill" ? prefillBatchSizes : decodeBatchSizes;
-  const context = most(({ contextLen }) => contextLen);
-  // A past of fixed length may have to take the new keys too.
-  const pastLength =
-    actLengths.length === 0 ? context : bucketOf("graphs.actLengths", actLengths, context + numTokens);
-  const isPadded = phase === "prefill" && !(spec.hasGroupQueryAttention && context > 0);
   return {
     phase,
     units,
     batchSize: bucketOf("batch sizes", batchSizes, units.length),
-    numTokens: isPadded ? bucketOf("graphs.seqLengths", seqLengths, numTokens) : numTokens,
-    pastLength: spec.past === null ? 0 : pastLength,
+    numTokens: phase === "prefill" ? bucketOf("graphs.seqLengths", seqLengths, numTokens) : numTokens,
+    pastLength,
   };
+}
+
+function pastLengthOf(
+  units: readonly GraphUnit[],
+  numTokens: number,
+  spec: GraphSpec,
+  actLengths: readonly number[],
+): number {
+  if (spec.past === null) return 0;
+  const context = Math.max(...units.map(({ contextLen }) => contextLen));
+  if (context === 0 && spec.fixed.past === null) return 0;
+  // A graph that is told how much of its past counts may put the new keys into it.
+  const hasRoom = spec.pastSide === "start" && !spec.hasGroupQueryAttention;
+  if (actLengths.length === 0) return hasRoom ? context + numTokens : context;
+  return bucketOf("graphs.actLengths", actLengths, context + numTokens);
 }
 
 /** The smallest bucket that holds `need`; without buckets, `need` itself. */

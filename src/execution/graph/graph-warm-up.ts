@@ -13,12 +13,11 @@ export function graphWarmUpRuns(model: GraphModel, maxTokens: number): GraphRun[
   const { buckets, prefill, decode } = model;
   const { seqLengths, actLengths, prefillBatchSizes, decodeBatchSizes } = buckets;
   const prompts = seqLengths.length === 0 ? [maxTokens] : [seqLengths[0]!, seqLengths.at(-1)!];
-  const pastOf = (past: number) => (actLengths.length === 0 ? past : actLengths[0]!);
   const runs = [...new Set(prompts)].map((numTokens) =>
-    runOf("prefill", prefillBatchSizes.at(-1) ?? 1, numTokens, prefill.past === null ? 0 : pastOf(0)),
+    runOf("prefill", prefillBatchSizes.at(-1) ?? 1, numTokens, prefill.fixed.past ?? 0),
   );
   if (decode.past === null) return runs;
-  for (const past of actLengths.length === 0 ? [1] : actLengths)
+  for (const past of actLengths.length === 0 ? [2] : actLengths)
     runs.push(runOf("decode", decodeBatchSizes.at(-1) ?? 1, 1, past));
   return runs;
 }

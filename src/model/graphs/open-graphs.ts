@@ -208,8 +208,8 @@ function bucketsOf(config: GraphsConfig, prefill: GraphSpec, decode: GraphSpec):
   if (actLengths.length > 0 && decode.pastSide === "exact")
     throw invalid(
       decode.file,
-      "takes a past of fixed length, but has no input that says how much of it counts " +
-        "(attention_mask with position_ids, or batch_valid_length)",
+      `would be run with a past of ${actLengths.join(", ")} (its own length, or graphs.actLengths), but has no input that ` +
+        "says how much of it counts: attention_mask with position_ids, or batch_valid_length",
     );
   return {
     // One file for both: a fixed number of tokens is that of a decode.
