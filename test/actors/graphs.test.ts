@@ -22,7 +22,7 @@ const QUESTIONS = [
   "What day comes after Monday?",
   "Hello",
 ];
-const ASKED = QUESTIONS.map((text) => ({ prompt: question(text), params: params({ maxTokens: 40 }) }));
+const ASKED = QUESTIONS.map((text) => ({ prompt: question(text), params: params({ maxTokens: 24 }) }));
 
 /** The embedded model, exported once. */
 const exported = exportModel({
@@ -76,9 +76,9 @@ test("with buckets, half precision pages, few pages and post-sampling graphs it 
   };
   const engine = {
     kvDtype: "f16",
-    numPages: 9,
+    numPages: 6,
     pageSize: 8,
-    maxModelLen: 72,
+    maxModelLen: 48,
     maxNumBatchedTokens: 48,
     maxNumSeqs: 4,
   } as const;
@@ -87,7 +87,7 @@ test("with buckets, half precision pages, few pages and post-sampling graphs it 
   assert.ok(running.engine.status().counters.preemptions > 0, "pages ran out");
   const sampled = {
     prompt: question("Tell me a story."),
-    params: params({ temperature: 0.8, topK: 20, seed: 5 }),
+    params: params({ temperature: 0.8, topK: 20, seed: 5, maxTokens: 24 }),
   };
   await using plain = await start({ model: { path: dir }, engine: { kvDtype: "f16" } });
   const [helped, alone] = [await whole(running.engine, sampled), await whole(plain.engine, sampled)];
