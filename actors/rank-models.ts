@@ -1,6 +1,8 @@
 /** What each rank of an engine runs: its part of a compiled model, or a model that others exported, as it is. */
 import { resolve } from "node:path";
+import { isDeepStrictEqual } from "node:util";
 import type { EngineConfig, TroupeConfig } from "../src/config/config.ts";
+import { defaultConfig } from "../src/config/defaults.ts";
 import { TroupeError } from "../src/errors/troupe-error.ts";
 import { defaultCacheDir } from "../src/model/cache-dir.ts";
 import { compileModel } from "../src/model/compile/compile-model.ts";
@@ -55,6 +57,7 @@ async function openRanks(
   const modelDir = resolve(config.model.path);
   const opened = await openGraphs(modelDir, config.graphs);
   if (opened === null) {
+    checkCompiled(config);
     const folder = await readModelFolder(modelDir);
     return { folder, ranks: await compileRanks(modelDir, config, options) };
   }
@@ -64,7 +67,26 @@ async function openRanks(
       "invalid_config",
       `${opened.model.prefill.file} is a whole model, which one rank runs, and engine.tensorParallel or engine.devices asks for ${numRanks}. Serve its weights (*.safetensors) to split it.`,
     );
+  if (config.model.precision !== null)
+    throw new TroupeError(
+      "invalid_config",
+      `${opened.model.prefill.file} runs as it is, and model.precision asks for ${config.model.precision}. Leave it out; engine.kvDtype chooses the form of keys and values.`,
+      { details: { path: "model.precision" } },
+    );
   return { folder: opened.folder, ranks: [{ kind: "graphs", model: opened.model }] };
+}
+
+/** Keys that say how graphs are run mean nothing for a model that is compiled. */
+function checkCompiled({ graphs, model }: TroupeConfig): void {
+  const { argmax: _argmax, topk: _topk, ...defaults } = defaultConfig().graphs;
+  for (const key of Object.keys(defaults) as (keyof typeof defaults)[]) {
+    if (isDeepStrictEqual(graphs[key], defaults[key])) continue;
+    throw new TroupeError(
+      "invalid_config",
+      `graphs.${key} says how graphs are run, but ${model.path} has none to be run as they are. Name them in graphs.prefill, or leave graphs.${key} out.`,
+      { details: { path: `graphs.${key}` } },
+    );
+  }
 }
 
 export function traitsOf(rank: RankModel): ModelTraits {

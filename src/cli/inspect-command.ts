@@ -1,10 +1,10 @@
 /** `troupe inspect`: what a model folder is and what serving it takes. */
-import { resolve } from "node:path";
+import { basename, resolve } from "node:path";
 import { embeddedModelPath } from "../config/embedded-model.ts";
 import { byteText, countText } from "./byte-text.ts";
 import { EXIT, write } from "./cli-context.ts";
 import type { CommandSpec } from "./command-spec.ts";
-import type { ModelSizes, ModelSummary } from "./services.ts";
+import type { GraphSizes, ModelSizes, ModelSummary } from "./services.ts";
 
 export const inspectCommand: CommandSpec = {
   name: "inspect",
@@ -37,6 +37,7 @@ function table(summary: ModelSummary): string {
     ["Chat template", summary.hasChatTemplate ? "yes" : "no"],
     ["Checkpoint", byteText(summary.checkpointBytes)],
     ...(sizes === null ? [] : sizeRows(sizes)),
+    ...(summary.graphs === undefined ? [] : graphRows(summary.graphs)),
   ];
   const width = Math.max(...rows.map(([name]) => name.length));
   return rows.map(([name, value]) => `${name.padEnd(width)}  ${value}\n`).join("");
@@ -47,10 +48,6 @@ function sizeRows(sizes: ModelSizes): readonly (readonly [string, string])[] {
   const weights = Object.entries(sizes.precisionBytes).map(
     ([precision, size]) => `${precision} ${byteText(size)}`,
   );
-  const byType = (numTokens: number): string =>
-    Object.entries(kvBytesPerToken)
-      .map(([kvDtype, size]) => `${kvDtype} ${byteText(size * numTokens)}`)
-      .join(", ");
   return [
     ["Parameters", countText(sizes.numParameters)],
     ["Layers", `${sizes.numLayers}, hidden size ${sizes.hiddenSize}`],
@@ -58,6 +55,31 @@ function sizeRows(sizes: ModelSizes): readonly (readonly [string, string])[] {
     ["Vocabulary", `${sizes.vocabSize} tokens`],
     ["Context", `${maxPositions} tokens`],
     ["Weights, compiled", weights.join(", ")],
+    ...kvRows(kvBytesPerToken, maxPositions),
+  ];
+}
+
+function graphRows(graphs: GraphSizes): readonly (readonly [string, string])[] {
+  const { files, numLayers, numKvHeads, headDim, vocabSize, maxPositions, kvBytesPerToken } = graphs;
+  return [
+    ["Graphs", `${files.map((file) => basename(file)).join(", ")}, run as they are`],
+    ["Layers", `${numLayers}`],
+    ["Attention", `${numKvHeads} KV heads of ${headDim}`],
+    ["Vocabulary", `${vocabSize} tokens`],
+    ["Context", `${maxPositions} tokens`],
+    ...kvRows(kvBytesPerToken, maxPositions),
+  ];
+}
+
+function kvRows(
+  bytesPerToken: ModelSizes["kvBytesPerToken"],
+  maxPositions: number,
+): readonly (readonly [string, string])[] {
+  const byType = (numTokens: number): string =>
+    Object.entries(bytesPerToken)
+      .map(([kvDtype, size]) => `${kvDtype} ${byteText(size * numTokens)}`)
+      .join(", ");
+  return [
     ["KV per token", byType(1)],
     ["KV, full context", byType(maxPositions)],
   ];

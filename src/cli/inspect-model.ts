@@ -1,6 +1,7 @@
 /** Reads what a model folder is from its JSON files and the headers of its weights; no weight is read. */
-import { stat } from "node:fs/promises";
-import { join } from "node:path";
+import { readdir, stat } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { defaultConfig } from "../config/defaults.ts";
 import { TroupeError } from "../errors/troupe-error.ts";
 import type { KvDtype } from "../kv/forms/kv-form.ts";
 import { kvPageBytes } from "../kv/kv-memory.ts";
@@ -13,6 +14,7 @@ import type {
   LinearDescription,
   NormDescription,
 } from "../model/decoder-description.ts";
+import { type OpenedGraphs, openGraphs } from "../model/graphs/open-graphs.ts";
 import { mlpLinears } from "../model/mlp-description.ts";
 import { type ModelFolder, readModelFolder } from "../model/model-folder.ts";
 import { LINEAR_FORMS } from "../model/precisions/linear-forms.ts";
@@ -29,17 +31,16 @@ import type { ModelSizes, ModelSummary } from "./services.ts";
  * error here: it is what the summary says.
  */
 export async function inspectModel(dir: string): Promise<ModelSummary> {
+  const opened = await openGraphs(dir, defaultConfig().graphs);
+  if (opened !== null) return await inspectGraphs(opened);
   const folder = await readModelFolder(dir);
   const files = await listWeightFiles(dir);
   const fileSizes = await Promise.all(files.map(async (file) => (await stat(join(dir, file))).size));
-  const settings = await readTokenizerSettings(dir);
-  const form = selectChatForm(await readModelFamily(dir), settings);
   const summary = {
     folder: dir,
     architecture: folder.architecture,
     checkpointBytes: fileSizes.reduce((sum, size) => sum + size, 0),
-    hasTokenizer: await hasTokenizerFiles(dir),
-    hasChatTemplate: settings.templates.length > 0 || form !== null,
+    ...(await textSide(dir)),
   };
   try {
     return { ...summary, unsupported: null, sizes: await sizesOf(folder) };
@@ -47,6 +48,43 @@ export async function inspectModel(dir: string): Promise<ModelSummary> {
     if (!(error instanceof TroupeError) || error.code !== "unsupported_model") throw error;
     return { ...summary, unsupported: error.message.replace(`${dir}: `, ""), sizes: null };
   }
+}
+
+async function textSide(dir: string): Promise<Pick<ModelSummary, "hasTokenizer" | "hasChatTemplate">> {
+  const settings = await readTokenizerSettings(dir);
+  const form = selectChatForm(await readModelFamily(dir), settings);
+  return {
+    hasTokenizer: await hasTokenizerFiles(dir),
+    hasChatTemplate: settings.templates.length > 0 || form !== null,
+  };
+}
+
+/** The weights of graphs lie in them, or in files beside them whose names only the graphs know. */
+async function inspectGraphs({ folder, model }: OpenedGraphs): Promise<ModelSummary> {
+  const { numLayers, numKvHeads, headDim, vocabSize, maxPositions } = model;
+  const files = [...new Set([model.prefill.file, model.decode.file])];
+  const dir = dirname(files[0]!);
+  const names = (await readdir(dir)).filter((name) => /\.onnx|_data$|\.data$/.test(name));
+  const sizes = await Promise.all(names.map(async (name) => (await stat(join(dir, name))).size));
+  const kvBytes = (kvDtype: KvDtype): number =>
+    kvPageBytes({ numLayers, numKvHeads, headDim, pageSize: 1, kvDtype });
+  return {
+    folder: folder.dir,
+    architecture: folder.architecture,
+    checkpointBytes: sizes.reduce((sum, size) => sum + size, 0),
+    ...(await textSide(folder.dir)),
+    unsupported: null,
+    sizes: null,
+    graphs: {
+      files,
+      numLayers,
+      numKvHeads,
+      headDim,
+      vocabSize,
+      maxPositions,
+      kvBytesPerToken: { f32: kvBytes("f32"), f16: kvBytes("f16"), int8: kvBytes("int8") },
+    },
+  };
 }
 
 async function sizesOf(folder: ModelFolder): Promise<ModelSizes> {

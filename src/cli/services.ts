@@ -111,8 +111,23 @@ export interface ModelSummary {
   readonly hasChatTemplate: boolean;
   /** Why it cannot be served; null when it can. */
   readonly unsupported: string | null;
-  /** Null when it cannot be served. */
+  /** Null when it cannot be served, or is run as it is. */
   readonly sizes: ModelSizes | null;
+  /** Of a model that others exported to ONNX; absent for others. */
+  readonly graphs?: GraphSizes;
+}
+
+/** What is known of a model that is run as it is. */
+export interface GraphSizes {
+  /** Paths of its graphs: one for all, or one for prompts and one for single tokens. */
+  readonly files: readonly string[];
+  readonly numLayers: number;
+  readonly numKvHeads: number;
+  readonly headDim: number;
+  readonly vocabSize: number;
+  readonly maxPositions: number;
+  /** Bytes of keys and values for one token, all layers, by element type. */
+  readonly kvBytesPerToken: Readonly<Record<KvDtype, number>>;
 }
 
 /** The sizes of a model that can be served. */

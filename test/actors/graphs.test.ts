@@ -128,11 +128,16 @@ test("a pair of fixed shapes, told by lengths, serves token ids; a prompt too lo
   assert.ok(await becomesIdle(pair.engine));
 });
 
-for (const [what, partial, expectedError] of [
+const REFUSED: readonly (readonly [string, PartialConfig, RegExp])[] = [
   [
     "ranks for a whole graph",
     { engine: { tensorParallel: 2 } },
     /prefill\.onnx is a whole model, which one rank runs/,
+  ],
+  [
+    "a precision for a graph",
+    { model: { precision: "w8" } },
+    /prefill\.onnx runs as it is, and model\.precision asks for w8/,
   ],
   ["a file that is no graph", { graphs: { topk: "package.json" } }, /is no ONNX model/],
   [
@@ -140,12 +145,22 @@ for (const [what, partial, expectedError] of [
     { graphs: { inputModule: "nowhere.ts" } },
     /graphs\.inputModule: .*nowhere\.ts cannot be loaded/,
   ],
-] as const satisfies readonly [string, PartialConfig, RegExp][]) {
+];
+
+for (const [what, partial, expectedError] of REFUSED) {
   test(`${what} ends the start with a word on it`, async () => {
     const { dir } = await exported;
-    await assert.rejects(start({ ...partial, model: { path: dir } }), expectedError);
+    await assert.rejects(start({ ...partial, model: { path: dir, ...partial.model } }), expectedError);
   });
 }
+
+test("keys for graphs are refused for a model that is compiled", async () => {
+  const model = { path: modelPath("models/understudy") };
+  await assert.rejects(start({ model, graphs: { seqLengths: [64] } }), {
+    code: "invalid_config",
+    message: /graphs\.seqLengths says how graphs are run, but .*understudy has none/,
+  });
+});
 
 test("an input that nobody gives ends the start with its name", async (t) => {
   const files = { "model.onnx": toyDecoder({ form: "fixed", tokens: 1 }) };

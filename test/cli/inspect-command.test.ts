@@ -49,3 +49,21 @@ test("a folder that cannot be served says why and exits 1", async () => {
   assert.match(run.out(), /^Can be served +no: no such architecture$/m);
   assert.doesNotMatch(run.out(), /Parameters/);
 });
+
+test("graphs that run as they are have sizes of their own", async () => {
+  const graphs = {
+    files: ["there/prefill.onnx", "there/decode.onnx"],
+    numLayers: 2,
+    numKvHeads: 4,
+    headDim: 64,
+    vocabSize: 2048,
+    maxPositions: 1024,
+    kvBytesPerToken: { f32: 4096, f16: 2048, int8: 1088 },
+  };
+  const inspect = async () => ({ ...summary, sizes: null, graphs });
+  const run = fakeRun({ args: ["inspect"], services: { inspect } });
+  assert.equal(await runCli(run.context), 0);
+  assert.match(run.out(), /^Graphs +prefill\.onnx, decode\.onnx, run as they are$/m);
+  assert.match(run.out(), /^Attention +4 KV heads of 64$/m);
+  assert.match(run.out(), /^KV, full context +f32 4\.0 MiB, f16 2\.0 MiB, int8 1\.1 MiB$/m);
+});

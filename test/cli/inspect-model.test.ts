@@ -5,6 +5,8 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { inspectModel } from "../../src/cli/inspect-model.ts";
 import { embeddedModelPath } from "../../src/config/embedded-model.ts";
+import { folderOf } from "../execution/graph/graph-stage.ts";
+import { toyDecoder } from "../execution/graph/toy-decoder.ts";
 import { weightsPlace } from "../model/convert/weights-place.ts";
 
 test("the embedded model is described from its files", async () => {
@@ -46,4 +48,25 @@ test("an architecture that is not supported is told, with what is known of the f
   const summary = await inspectModel(folder);
   assert.match(summary.unsupported ?? "", /^the architecture MambaForCausalLM is not supported/);
   assert.deepEqual([summary.sizes, summary.hasTokenizer, summary.hasChatTemplate], [null, false, false]);
+});
+
+test("a folder of graphs is described as what it is run as", async (t) => {
+  const files = {
+    "prefill.onnx": toyDecoder({ form: "prefill" }),
+    "decode.onnx": toyDecoder({ form: "rows" }),
+  };
+  const folder = folderOf({ files });
+  t.after(() => rmSync(folder, { recursive: true }));
+  const { graphs, sizes, unsupported, checkpointBytes } = await inspectModel(folder);
+  assert.deepEqual([sizes, unsupported], [null, null]);
+  assert.equal(checkpointBytes, files["prefill.onnx"].length + files["decode.onnx"].length);
+  assert.deepEqual(graphs, {
+    files: [join(folder, "prefill.onnx"), join(folder, "decode.onnx")],
+    numLayers: 2,
+    numKvHeads: 2,
+    headDim: 8,
+    vocabSize: 32,
+    maxPositions: 128,
+    kvBytesPerToken: { f32: 2 * 2 * 2 * 32, f16: 2 * 2 * 2 * 16, int8: 2 * 2 * 2 * 12 },
+  });
 });
