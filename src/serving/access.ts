@@ -21,9 +21,6 @@ export const OPEN_ROUTES: ReadonlySet<string> = new Set([
   "GET /playground/*",
 ]);
 
-/** Routes below it want one of server.adminKeys, and nothing else opens them. */
-export const ADMIN_PATH = "/v1/admin";
-
 /** Ends the server: an admin key's matter, where there are any, and never a web page's. */
 export const STOP_PATH = "/stopService";
 
@@ -54,19 +51,23 @@ export class Access {
    *
    * @param route its method and path as registered; undefined when there is none.
    * @returns a name for the client: `key 0`, or its address.
-   * @throws TroupeError `unauthorized`; `forbidden` for routes that nobody may use.
+   * @throws TroupeError `unauthorized`; `forbidden` for what no web page may do.
    */
   enter(visitor: Visitor, route: string | undefined): string {
-    if (route?.split(" ")[1]?.startsWith(`${ADMIN_PATH}/`) === true) return this.#enterAdmin(visitor);
     if (route === `GET ${STOP_PATH}`) {
       refusePages(visitor);
-      if (this.#adminKeys.isRequired) return this.#enterAdmin(visitor);
+      if (this.#adminKeys.isRequired) return this.enterAdmin(visitor);
     }
     if (!this.#keys.isRequired || (route !== undefined && OPEN_ROUTES.has(route))) return nameOf(visitor);
     return this.#checkKey(bearerKey(visitor.headers), "Send it as the header Authorization: Bearer KEY.");
   }
 
-  #enterAdmin({ headers }: Visitor): string {
+  /**
+   * Lets a request of an operator in, by a key that opens nothing else.
+   *
+   * @throws TroupeError `unauthorized`; `forbidden` where there are no such keys.
+   */
+  enterAdmin({ headers }: Visitor): string {
     if (!this.#adminKeys.isRequired) {
       const text =
         "Nobody may manage this server's models: set server.adminKeys, and send one of them as the header";

@@ -72,6 +72,8 @@ export interface Route {
   readonly path: string;
   /** Refused while the server stops, and waited for. */
   readonly isWork: boolean;
+  /** Opened by server.adminKeys and by nothing else. */
+  readonly isForAdmins?: boolean;
   /** A request with `Last-Event-ID` only reads what another one began: it counts toward no limit. */
   readonly takesUp?: boolean;
   handle(request: HttpRequest): HttpReply | Promise<HttpReply>;

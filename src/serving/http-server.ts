@@ -35,6 +35,7 @@ declare module "fastify" {
   }
   interface FastifyContextConfig {
     toErrorReply?: Route["toErrorReply"];
+    isForAdmins?: boolean;
   }
 }
 
@@ -99,7 +100,10 @@ function addRoute(app: FastifyInstance, options: HttpServerOptions, route: Route
   app.route({
     method: route.method,
     url: route.path,
-    config: { ...(route.toErrorReply && { toErrorReply: route.toErrorReply }) },
+    config: {
+      isForAdmins: route.isForAdmins === true,
+      ...(route.toErrorReply && { toErrorReply: route.toErrorReply }),
+    },
     handler: (request, reply) => {
       if (!route.isWork)
         reply.raw.once(
@@ -164,7 +168,8 @@ function admit({ access }: HttpServerOptions, request: FastifyRequest): void {
   if (request.method === "OPTIONS") return;
   const { headers, socket } = request.raw;
   const visitor = { headers, address: socket.remoteAddress };
-  request.client = access.enter(visitor, routeOf(request));
+  const { isForAdmins = false } = request.routeOptions.config;
+  request.client = isForAdmins ? access.enterAdmin(visitor) : access.enter(visitor, routeOf(request));
 }
 
 /** `GET /health`; HEAD is asked of the same route. Undefined for an address that is none. */

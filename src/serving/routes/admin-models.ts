@@ -1,13 +1,12 @@
-/** `/v1/admin/models`: which models there are, and loading and unloading them. Guarded by server.adminKeys (access.ts). */
+/** `/v1/admin/models`: which models there are, and loading and unloading them. Only for server.adminKeys. */
 import { parse, z } from "../../core/schema.ts";
 import type { TroupeError } from "../../errors/troupe-error.ts";
 import { toErrorObject } from "../../protocol/openai/error-object.ts";
-import { ADMIN_PATH } from "../access.ts";
 import type { ErrorReply, HttpReply, Route } from "../http-exchange.ts";
 import type { ModelEntry } from "../model-registry.ts";
 import type { ServingContext } from "../serving-context.ts";
 
-const PATH = `${ADMIN_PATH}/models`;
+const PATH = "/v1/admin/models";
 
 const QUERY = z.object({
   drain_ms: z
@@ -22,6 +21,7 @@ export function adminModelRoutes({ models }: ServingContext): Route[] {
     method,
     path,
     isWork: false,
+    isForAdmins: true,
     handle,
     toErrorReply,
   });
