@@ -156,12 +156,12 @@ export class ModelRegistry {
     return entry;
   }
 
-  /** Stops everything; what is being loaded is given up. A second call shortens the wait of the first as `Engine.stop` does. */
+  /** Stops everything; what is being loaded is given up. */
   async stop(options: { readonly drainMs: number }): Promise<void> {
     this.#stop.abort(new TroupeError("cancelled", "The server stops."));
-    await Promise.allSettled(this.#loads);
     const engines = this.entries.flatMap((entry) => ("engine" in entry ? [entry.engine] : []));
     const ended = await Promise.allSettled(engines.map((engine) => engine.stop(options)));
+    await Promise.allSettled(this.#loads);
     for (const end of ended) if (end.status === "rejected") throw end.reason;
   }
 
