@@ -28,6 +28,17 @@ const ROUTES = [
   ["POST", "/v1/responses"],
   ["POST", "/tokenize"],
   ["POST", "/detokenize"],
+  ["POST", "/"],
+  ["POST", "/generate"],
+  ["POST", "/generate_stream"],
+  ["POST", "/infer"],
+  ["POST", "/v2/models/understudy/generate"],
+  ["POST", "/v2/models/understudy/infer"],
+  ["POST", "/v2/models/understudy/stopInfer"],
+  ["POST", "/v1/tokenizer"],
+  ["GET", "/v2/models/understudy/getSlotCount"],
+  ["GET", "/health/timed-1"],
+  ["GET", "/metrics-json"],
 ] as const;
 const POST_PATHS = ROUTES.flatMap(([method, path]) => (method === "POST" ? [path] : []));
 const SOCKET_PATHS = ["/v1/stream", "/v1/responses"] as const;
@@ -93,6 +104,9 @@ const fieldNames = fc.constantFrom(
     " ",
   ),
   ..."best_of stop seed logprobs top_logprobs logit_bias stream stream_options echo tools tool_choice response_format".split(
+    " ",
+  ),
+  ..."inputs input_id text_input parameters details do_sample max_new_tokens truncate timeout outputs do_decode".split(
     " ",
   ),
   ..."tokens store background previous_response_id return_token_ids stop_token_ids min_tokens response_id from".split(

@@ -27,7 +27,7 @@ const LEVELS = {
 /** @see ConfigDialect */
 export const mindie: ConfigDialect = {
   name: "MindIE",
-  recognises: (file) => "ServerConfig" in file && "BackendConfig" in file,
+  recognises: (file) => "ServerConfig" in file || "BackendConfig" in file,
   translate(value, source) {
     const file = parse(mindieSchema(), value, { code: "invalid_config", what: source.shownAs });
     checkTogether(file, source);

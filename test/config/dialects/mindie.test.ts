@@ -3,8 +3,11 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "nod
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { type TestContext, test } from "node:test";
+import fc from "fast-check";
 import type { TroupeConfig } from "../../../src/config/config.ts";
-import { loadConfig } from "../../../src/config/load-config.ts";
+import { mindie } from "../../../src/config/dialects/mindie.ts";
+import { loadConfig, parseConfig } from "../../../src/config/load-config.ts";
+import { TroupeError } from "../../../src/errors/troupe-error.ts";
 
 type File = Record<string, Record<string, unknown>>;
 
@@ -228,3 +231,37 @@ for (const [title, change, expected] of WRONG) {
     assert.throws(() => load(t, changed(change)), { code: "invalid_config", message: expected });
   });
 }
+
+/** Every place of a JSON value, as a path. */
+function placesOf(value: unknown, at: readonly string[] = []): (readonly string[])[] {
+  const inside = typeof value === "object" && value !== null ? Object.entries(value) : [];
+  return [at, ...inside.flatMap(([key, part]) => placesOf(part, [...at, key]))].slice(
+    at.length === 0 ? 1 : 0,
+  );
+}
+
+function put(value: unknown, [key, ...rest]: readonly string[], replacement: unknown): unknown {
+  if (key === undefined) return replacement;
+  const copy = (Array.isArray(value) ? [...value] : { ...(value as object) }) as Record<string, unknown>;
+  copy[key] = put(copy[key], rest, replacement);
+  return copy;
+}
+
+test("whatever stands in any place is served, or refused by its path", () => {
+  const file = guide();
+  const places = fc.constantFrom(...placesOf(file));
+  const values = fc.oneof(
+    fc.jsonValue({ maxDepth: 1 }),
+    fc.integer(),
+    fc.constantFrom(0, 1, -1, true, "", null),
+  );
+  const source = { shownAs: "config.json", folder: "/conf", env: {} };
+  const property = fc.property(places, values, (place, value) => {
+    try {
+      parseConfig(mindie.translate(put(file, place, value) as File, source).sections);
+    } catch (error) {
+      assert.ok(error instanceof TroupeError && error.code === "invalid_config", String(error));
+    }
+  });
+  fc.assert(property, { numRuns: 1000 });
+});
