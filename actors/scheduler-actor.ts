@@ -95,13 +95,13 @@ export default defineActor<SchedulerProtocol, SchedulerArgs, SchedulerState>({
       state.watchdog = null;
       const commitStartMs = ctx.clock.now();
       const output = state.scheduler.commit(result);
-      const stepMs = ctx.clock.now() - state.stepStartMs;
-      ctx.tell(EDGE, "stepDone", { epoch, output, stepMs });
       const { stepStartMs, planMs, numStepTokens: numTokens } = state;
       const endMs = ctx.clock.now();
+      // first of all the next step: the ranks have nothing to do until it comes
+      startStep(state, ctx);
+      ctx.tell(EDGE, "stepDone", { epoch, output, stepMs: ctx.clock.now() - stepStartMs });
       const [totalMs, commitMs] = [endMs - stepStartMs, endMs - commitStartMs];
       state.stepTimes.write({ ...parts, totalMs, planMs, commitMs, numTokens });
-      startStep(state, ctx);
     },
   },
 });
