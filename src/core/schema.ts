@@ -30,10 +30,7 @@ export interface ParseOptions {
  * @throws TroupeError with `options.code`; `details.path` is the dotted path of the first problem.
  */
 export function parse<T>(schema: ZodType<T>, value: unknown, options: ParseOptions): T {
-  if (isNestedTooDeep(value)) {
-    const text = `nested deeper than ${MAX_NESTING} lists and objects in each other`;
-    throw new TroupeError(options.code, `${options.what}: ${text}`, { details: { path: "" } });
-  }
+  if (isNestedTooDeep(value)) throw nestedTooDeep(value, options);
   const result = schema.safeParse(value, { reportInput: true });
   if (result.success) return result.data;
   const { issues } = result.error;
@@ -43,6 +40,13 @@ export function parse<T>(schema: ZodType<T>, value: unknown, options: ParseOptio
   const text =
     problems.map((problem) => problem.text).join("; ") + (numMore > 0 ? `; and ${numMore} more` : "");
   throw new TroupeError(options.code, `${options.what}: ${text}`, { details: { path: first?.path ?? "" } });
+}
+
+function nestedTooDeep(value: unknown, { code, what }: ParseOptions): TroupeError {
+  const fields = Array.isArray(value) ? [] : Object.entries(value as object);
+  const path = fields.find(([, field]) => isNestedTooDeep(field, MAX_NESTING - 1))?.[0] ?? "";
+  const text = `${path === "" ? "" : `"${path}": `}nested deeper than ${MAX_NESTING} lists and objects in each other`;
+  return new TroupeError(code, `${what}: ${text}`, { details: { path } });
 }
 
 interface Problem {
