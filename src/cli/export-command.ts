@@ -1,12 +1,12 @@
 /** `troupe export`: a model as ONNX graphs, for other programs and for Troupe itself. */
-import { basename, resolve } from "node:path";
+import { basename } from "node:path";
 import { TroupeError } from "../errors/troupe-error.ts";
 import { PRECISIONS, type Precision } from "../model/compiled-model.ts";
 import { byteText } from "./byte-text.ts";
 import { EXIT, write } from "./cli-context.ts";
 import type { CommandSpec } from "./command-spec.ts";
+import { exportFolders } from "./other-systems/export-folders.ts";
 import { showProgress } from "./progress-bar.ts";
-import { required } from "./weights-flags.ts";
 
 export const exportCommand: CommandSpec = {
   name: "export",
@@ -34,6 +34,19 @@ export const exportCommand: CommandSpec = {
       description:
         "longest sequence that will be run, for models whose positions are scaled (default: the model's limit)",
     },
+    {
+      flags: "--model_dir <folder>",
+      kind: "text",
+      description: "the same as --model",
+      group: "As MindFormers' export.py spells it:",
+    },
+    {
+      flags: "--config_path <file>",
+      kind: "text",
+      description:
+        "YAML file whose load_checkpoint is read, and next to whose infer.prefill_model_path is written",
+      group: "As MindFormers' export.py spells it:",
+    },
   ],
   examples: [
     { line: "troupe export --model ./llama --output ./llama-onnx", does: "graphs with weights as trained" },
@@ -43,8 +56,7 @@ export const exportCommand: CommandSpec = {
     },
   ],
   async run(context, flags) {
-    const modelDir = resolve(context.cwd, required(flags, "--model", "export"));
-    const outputDir = resolve(context.cwd, required(flags, "--output", "export"));
+    const { modelDir, outputDir } = exportFolders(context, flags);
     const precision = (flags.text("--precision") as Precision | undefined) ?? null;
     const maxModelLen = flags.number("--max-model-len") ?? null;
     const abort = new AbortController();

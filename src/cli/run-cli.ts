@@ -15,8 +15,13 @@ import { launchCommand } from "./launch-command.ts";
 import { mergeCommand } from "./merge-command.ts";
 import { runInferMainCommand } from "./other-systems/infer-main-command.ts";
 import { runLlmBoostCommand } from "./other-systems/llm-boost-command.ts";
+import { postSamplingCommand } from "./other-systems/post-sampling-command.ts";
 import { brApiServerCommand, mindieDaemonCommand } from "./other-systems/serving-commands.ts";
-import { convertWeightCommand, transformCheckpointCommand } from "./other-systems/weights-commands.ts";
+import {
+  convertWeightCommand,
+  modelConvertCommand,
+  transformCheckpointCommand,
+} from "./other-systems/weights-commands.ts";
 import { servablesCommand } from "./servables-command.ts";
 import { serveCommand } from "./serve-command.ts";
 import { resplitCommand, splitCommand } from "./split-command.ts";
@@ -44,6 +49,8 @@ export const PROGRAM: ProgramSpec = {
     runLlmBoostCommand,
     convertWeightCommand,
     transformCheckpointCommand,
+    modelConvertCommand,
+    postSamplingCommand,
   ],
   examples: [
     { line: "troupe serve", does: "serve the embedded model on http://127.0.0.1:8000" },

@@ -1,4 +1,5 @@
 /** MindFormers' tools for weights under their own names: `troupe convert`, `split`, `resplit` and `merge`. */
+import { join } from "node:path";
 import { TroupeError } from "../../errors/troupe-error.ts";
 import type { CommandSpec } from "../command-spec.ts";
 import { convertCommand } from "../convert-command.ts";
@@ -40,6 +41,35 @@ export const convertWeightCommand: CommandSpec = {
       ["--model", oneOf(flags, "convert_weight", "--input_path")],
       ["--output", asFolder(oneOf(flags, "convert_weight", "--output_path"))],
       ["--precision", flags.text("--dtype") ?? "bf16"],
+    ]);
+    return convertCommand.run(context, new FlagValues(given), []);
+  },
+};
+
+export const modelConvertCommand: CommandSpec = {
+  name: "model_convert",
+  group: OTHER_SYSTEMS,
+  summary: "br-vllm-serving's conversion of models: troupe convert --precision w8",
+  description:
+    "Writes a model with 8-bit weights into a folder of its name below --output_dir, for model_file of a configuration\n" +
+    "without cached_dir. Folders of Hugging Face are served without it, too.",
+  flags: [
+    oldFlag("model_name", "text", "name", "the name of the new folder"),
+    oldFlag("model_dir", "text", "folder", "the Hugging Face checkpoint"),
+    oldFlag("output_dir", "text", "folder", "where the new folder is made"),
+  ],
+  examples: [
+    {
+      line: "troupe model_convert --model_name models--Qwen--Qwen2-72B --model_dir ./Qwen2-72B --output_dir ./",
+      does: "as in its documentation",
+    },
+  ],
+  run(context, flags) {
+    const name = oneOf(flags, "model_convert", "--model_name");
+    const given = new Map<string, unknown>([
+      ["--model", oneOf(flags, "model_convert", "--model_dir")],
+      ["--output", join(oneOf(flags, "model_convert", "--output_dir"), name)],
+      ["--precision", "w8"],
     ]);
     return convertCommand.run(context, new FlagValues(given), []);
   },

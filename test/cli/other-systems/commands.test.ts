@@ -154,6 +154,7 @@ test("weights are converted, cut and merged by the tools' own names", async (t) 
     "convert_weight --model llama --input_path in --output_path out/llama.ckpt --dtype fp16",
     "convert_weight --model llama --input_path in --output_path out",
     "transform_checkpoint --src_checkpoint in --dst_checkpoint_dir cut --dst_strategy tp2.json --prefix checkpoint_ --world_size 2",
+    "model_convert --model_name models--Qwen --model_dir in --output_dir ./",
     "transform_checkpoint --src_ckpt_dir cut --dst_ckpt_dir whole --dst_ckpt_strategy None",
   ];
   for (const line of lines) {
@@ -170,13 +171,42 @@ test("weights are converted, cut and merged by the tools' own names", async (t) 
         resolve(cwd, "cut"),
         { kind: "split", strategy: { file: resolve(cwd, "tp2.json") } },
       ],
+      [resolve(cwd, "in"), resolve(cwd, "models--Qwen"), { kind: "convert", precision: "w8" }],
       [resolve(cwd, "cut"), resolve(cwd, "whole"), { kind: "merge" }],
     ],
   );
 });
 
+test("post_sampling_model writes both graphs; run_infer_main runs what export has written", async (t) => {
+  const cwd = folderOf(t);
+  const { exit, out } = await run({
+    args: "post_sampling_model --output_dir post --vocab_size 2048".split(" "),
+    cwd,
+  });
+  assert.equal(exit, 0);
+  assert.equal(
+    out,
+    `Written: ${join(cwd, "post", "argmax.onnx")}\nWritten: ${join(cwd, "post", "topk.onnx")}\n`,
+  );
+  writeFileSync(
+    join(cwd, "run_understudy.yaml"),
+    `load_checkpoint: "${MODEL}"\ninfer:\n  prefill_model_path: "graphs/prefill.onnx"\n  increment_model_path: "graphs/decode.onnx"\n`,
+  );
+  const exported = await run({ args: ["export", "--config_path", "run_understudy.yaml"], cwd, ...real });
+  assert.equal(exported.exit, 0, exported.err);
+  const line = "run_infer_main --device_id 0 --seq_length 64 --dynamic True --max_output_length 6";
+  const graphs = "--prefill_model_path graphs/prefill.onnx --increment_model_path graphs/decode.onnx";
+  const input = ["--predict_data", "Once upon a time"];
+  const byGraphs = await run({ args: [...`${line} ${graphs}`.split(" "), ...input], cwd, ...real });
+  const byFolder = await run({ args: [...line.split(" "), "--model_dir", MODEL, ...input], cwd, ...real });
+  assert.equal(byGraphs.exit, 0, byGraphs.err);
+  assert.equal(byGraphs.out, byFolder.out);
+});
+
 const REFUSED: readonly (readonly [line: string, message: RegExp])[] = [
   ["br_api_server --port 1", /br_api_server needs --config; troupe br_api_server --help explains/],
+  ["post_sampling_model --output_dir a", /--vocab_size is missing/],
+  ["export --model_dir a", /export needs --output/],
   ["run_infer_main --seq_length 8", /run_infer_main needs --model_dir or --prefill_model_path/],
   [
     `run_infer_main --model_dir ${MODEL} --predict_data a --stream perhaps`,
