@@ -45,7 +45,7 @@ export const mindie: ConfigDialect = {
       metrics,
       ...(logLevel !== undefined && { log: { level: LEVELS[logLevel] } }),
     };
-    return { sections, noEffect: idleKeys(value, file.ServerConfig.httpsEnabled) };
+    return { sections, noEffect: idleKeys(value, server, management, metrics) };
   },
 };
 
@@ -121,9 +121,9 @@ function toListeners(keys: ServerKeys, source: DialectSource): Listeners {
         `is ${address}, every network interface; set allowAllZeroIpListening to true if that is meant`,
       );
   const service = toTls("", keys, source);
-  const isApart = managementHost !== host;
-  const management = isApart ? toTls("management", keys, source) : service;
-  const hasOwn = isApart && keys.metricsTlsCert !== undefined;
+  const hasOwnHost = managementHost !== host;
+  const management = hasOwnHost ? toTls("management", keys, source) : service;
+  const hasOwn = hasOwnHost && keys.metricsTlsCert !== undefined;
   return {
     host,
     port: keys.port,
@@ -217,17 +217,37 @@ function checkTogether({ BackendConfig }: MindieFile, source: DialectSource): vo
   );
 }
 
-/** Dotted paths of keys that the file sets and that do nothing. */
-function idleKeys(file: FileSections, hasTls: boolean): readonly string[] {
+/** Dotted paths of keys that the file sets and that do nothing: those of certificates that no listener uses among them. */
+function idleKeys(
+  file: FileSections,
+  server: HasKey,
+  management: HasKey,
+  metrics: HasKey,
+): readonly string[] {
+  const isUsed = (key: string): boolean => {
+    if (key.startsWith("management")) return isApart(management, server);
+    if (key.startsWith("metrics")) return isApart(metrics, management);
+    return server.tlsKey !== null;
+  };
+  const unused = Object.entries(TLS_KEYS).filter(([key]) => !isUsed(key));
   const idle: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
     ...IDLE_KEYS,
-    ServerConfig: { ...IDLE_KEYS.ServerConfig, ...(!hasTls && TLS_KEYS) },
+    ServerConfig: { ...IDLE_KEYS.ServerConfig, ...Object.fromEntries(unused) },
   };
   return Object.entries(idle).flatMap(([section, keys]) => {
     const given = section.split(".").reduce<unknown>(stepInto, file);
     const present = typeof given === "object" && given !== null ? Object.keys(given) : [];
     return present.filter((key) => key in keys).map((key) => (section === "" ? key : `${section}.${key}`));
   });
+}
+
+/** What tells one listener's certificates from another's. */
+interface HasKey {
+  readonly tlsKey?: string | null | undefined;
+}
+
+function isApart(own: HasKey, other: HasKey): boolean {
+  return own.tlsKey !== null && own.tlsKey !== other.tlsKey;
 }
 
 function stepInto(value: unknown, key: string): unknown {

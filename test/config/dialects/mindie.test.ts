@@ -156,8 +156,10 @@ test("with one address for clients and operators, the certificates are the clien
       metricsPort: 1025,
     }),
   );
-  const { server, management } = load(t, file);
+  const { server, management, origin } = load(t, file);
   assert.equal(management.tlsCertificate, server.tlsCertificate);
+  assert.ok(origin.noEffect.includes("ServerConfig.managementTlsCert"));
+  assert.ok(!origin.noEffect.includes("ServerConfig.tlsCert"));
 });
 
 test("a mock is the embedded model under the name of the file", (t) => {
