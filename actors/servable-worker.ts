@@ -12,7 +12,7 @@ import type { InstanceResult } from "../src/servables/status.ts";
 import { compact } from "../src/servables/tensor.ts";
 import type { ServableWorkerArgs, ServableWorkerProtocol } from "./servable-messages.ts";
 
-/** Messages whose instances may meet in one batch; whoever sends keeps to two batches. */
+/** Messages whose instances may meet in one batch; whoever sends keeps to fewer. */
 const MAX_MESSAGES = 1024;
 
 interface WorkerState {

@@ -22,11 +22,12 @@ import type { Value } from "../src/servables/tensor.ts";
 import { isActorGone } from "./gone.ts";
 import type { ServableWorkerArgs, ServableWorkerProtocol } from "./servable-messages.ts";
 
-/** The most that a mailbox may count; the instances of two batches. */
+/** The most that a mailbox may count. */
 const MAILBOX_BYTES = 1024 ** 3;
+/** A small batch is computed in less time than a message takes. */
+const MIN_OUTSTANDING = 32;
 const RESTART_BACKOFF = { minMs: 50, maxMs: 5_000, jitter: 0.2 };
 
-/** A message to a worker that gave no answer for so long longer than it may is not waited for. */
 type Limits = Pick<CheckedOptions, "answerTimeoutMs" | "maxRestarts" | "restartWindowMs">;
 
 /** How one servable's workers are named and started. */
@@ -49,10 +50,15 @@ export function planWorkers(options: Pick<CheckedOptions, "servables" | "threads
       ref: actorRef<ServableWorkerProtocol>(`servable-${index}.${worker}`),
       device: devices[worker % devices.length]!,
     })),
-    module: module instanceof URL ? module.href : pathToFileURL(resolve(module)).href,
+    module: urlOf(module),
     version,
     threads,
   }));
+}
+
+function urlOf(module: string | URL): string {
+  if (module instanceof URL) return module.href;
+  return module.startsWith("file:") ? module : pathToFileURL(resolve(module)).href;
 }
 
 function numWorkers({ devices, numParallelWorkers }: ServableEntry): number {
@@ -110,6 +116,7 @@ function openQueue(
   const queue = new InstanceQueue({
     numWorkers: plan.workers.length,
     batchSize,
+    maxOutstanding: Math.max(2 * batchSize, MIN_OUTSTANDING),
     async send(worker, method, instances) {
       const { ref } = plan.workers[worker]!;
       const transfer = [...new Set(instances.flat().flatMap(buffersOf))];

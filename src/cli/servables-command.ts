@@ -142,6 +142,10 @@ function readOptions(cwd: string, flags: FlagValues, modules: readonly string[])
     return address === undefined ? common : { ...common, address };
   };
   const rest = server("--rest");
+  const grpc = server("--grpc");
+  if (rest === null && grpc === null) {
+    throw new TroupeError("invalid_request", "--rest none and --grpc none leave nobody to ask; keep one.");
+  }
   const errorStatus = flags.text("--rest-errors") as "always-200" | "http" | undefined;
   return {
     servables: modules.map((module) => ({
@@ -151,7 +155,7 @@ function readOptions(cwd: string, flags: FlagValues, modules: readonly string[])
       ...number("--num-parallel-workers", "numParallelWorkers"),
     })),
     rest: rest === null || errorStatus === undefined ? rest : { ...rest, errorStatus },
-    grpc: server("--grpc"),
+    grpc,
     ...number("--threads", "threads"),
     ...number("--max-enqueued-requests", "maxEnqueuedRequests"),
   };

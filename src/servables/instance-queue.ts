@@ -1,13 +1,10 @@
 /**
  * Instances of one servable on their way to its workers: those of several clients share a message, each client gets its own
- * results in order. Workers have two batches at most, so what a worker takes with it when it dies is little.
+ * results in order. A worker has so many at most, so what it takes with it when it dies is little.
  */
 import { toTroupeError } from "../errors/troupe-error.ts";
 import { type Failure, failureOf, type InstanceResult } from "./status.ts";
 import type { Value } from "./tensor.ts";
-
-/** One that computes, and one that waits. */
-const BATCHES_PER_WORKER = 2;
 
 /** Takes instances to a worker. Rejects when it is gone or gives no answer. */
 export type SendBatch = (
@@ -15,6 +12,16 @@ export type SendBatch = (
   method: string,
   instances: readonly (readonly Value[])[],
 ) => Promise<readonly InstanceResult[]>;
+
+/** What a queue is made of. */
+export interface InstanceQueueOptions {
+  readonly numWorkers: number;
+  /** The most instances of one message. */
+  readonly batchSize: number;
+  /** Instances that a worker may have at a time; at least two batches keep it busy. */
+  readonly maxOutstanding: number;
+  readonly send: SendBatch;
+}
 
 interface Pending {
   readonly inputs: readonly Value[];
@@ -29,6 +36,7 @@ interface Worker {
 /** @see the module header */
 export class InstanceQueue {
   readonly #batchSize: number;
+  readonly #maxOutstanding: number;
   readonly #send: SendBatch;
   readonly #workers: readonly Worker[];
   /** By method, the one that was served last at the end. */
@@ -36,11 +44,8 @@ export class InstanceQueue {
   #lastWorker = 0;
   #closed: Failure | null = null;
 
-  constructor(options: {
-    readonly numWorkers: number;
-    readonly batchSize: number;
-    readonly send: SendBatch;
-  }) {
+  constructor(options: InstanceQueueOptions) {
+    this.#maxOutstanding = options.maxOutstanding;
     this.#batchSize = options.batchSize;
     this.#send = options.send;
     this.#workers = Array.from({ length: options.numWorkers }, () => ({ isUp: true, numOutstanding: 0 }));
@@ -147,7 +152,7 @@ export class InstanceQueue {
   }
 
   #freeSlots({ isUp, numOutstanding }: Worker): number {
-    return isUp ? BATCHES_PER_WORKER * this.#batchSize - numOutstanding : 0;
+    return isUp ? this.#maxOutstanding - numOutstanding : 0;
   }
 
   async #sendTo(index: number, method: string, batch: readonly Pending[]): Promise<void> {

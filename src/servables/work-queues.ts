@@ -116,7 +116,7 @@ export class WorkQueues {
     else this.#functions.find((queue) => queue.stage === stage)!.add(traveller);
   }
 
-  /** Null when nothing waits. Instances whose callers are gone wait no more. */
+  /** Null when nothing waits. */
   next(): WaitingQueue | null {
     this.#turn++;
     const models = [...this.#models.values()].filter(({ waiting }) => waiting.length > 0);

@@ -11,7 +11,7 @@ import { TroupeError } from "../../src/errors/troupe-error.ts";
 import { type Tensor, tensor } from "../../src/servables/tensor.ts";
 import { ServableClient } from "../../src/serving/servables/servable-client.ts";
 import { folderOf } from "../servables/test-models.ts";
-import { holdOn, rawPost, startTestServables, testModule } from "./test-servables.ts";
+import { holdOn, rawBytes, rawPost, startTestServables, testModule } from "./test-servables.ts";
 
 const row = (...elements: number[]): Tensor => tensor("float32", [elements.length], elements);
 const isCode =
@@ -274,6 +274,27 @@ test("stopping: new requests are refused, what runs may end, what is left is cut
     hold.go();
     await stopped;
   }
+});
+
+test("what no client sends is answered or dropped, others are served, and nothing of it is called a bug", async (t) => {
+  const { running, post, client, log } = await startTestServables(t);
+  const head = "POST /model/test:echo HTTP/1.1\r\nHost: x\r\nContent-Length: 500\r\n\r\n";
+  for (const url of [running.restUrl!, `http://${running.grpcAddress}`]) {
+    for (const bytes of [
+      "garbage\r\n\r\n",
+      "\x16\x03\x01\x02\x00\x01\x00",
+      `${head}{"inst`,
+      "PRI * HTTP/2.0\r\n\r\nSM",
+    ]) {
+      await rawBytes(url, bytes);
+    }
+  }
+  assert.equal((await post("test:echo", { value: "x" })).body, '{"instances":[{"value":"x"}]}');
+  assert.deepEqual(await client("echo").infer({ value: "y" }), [{ value: "y" }]);
+  assert.deepEqual(
+    log.filter(({ level }) => level !== "info"),
+    [],
+  );
 });
 
 test("gRPC on a Unix socket", { skip: process.platform === "win32" }, async (t) => {

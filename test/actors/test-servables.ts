@@ -75,3 +75,12 @@ export function rawPost(url: string, path: string, body: string): { leave(): voi
   );
   return { leave: () => socket.destroy() };
 }
+
+/** Sends bytes and goes away without a word, as soon as they are on their way. */
+export async function rawBytes(url: string, bytes: string): Promise<void> {
+  const socket = connect(Number(new URL(url).port), "127.0.0.1");
+  socket.on("error", () => undefined);
+  const closed = new Promise<void>((resolve) => socket.once("close", () => resolve()));
+  socket.write(Buffer.from(bytes, "latin1"), () => socket.resetAndDestroy());
+  await closed;
+}

@@ -101,6 +101,7 @@ test("flags become options; paths count from the working directory", async () =>
 for (const [args, message] of [
   [["a.ts", "--certificate", "c.pem"], /TLS needs both --certificate and --private-key/],
   [["a.ts", "--verify-client"], /TLS needs both/],
+  [["a.ts", "--rest", "none", "--grpc", "none"], /leave nobody to ask/],
   [[], /missing required argument/],
 ] as const) {
   test(`servables ${args.join(" ")} is a usage error`, async () => {

@@ -22,6 +22,7 @@ function makeQueue(numWorkers: number, batchSize: number): { queue: InstanceQueu
   const queue = new InstanceQueue({
     numWorkers,
     batchSize,
+    maxOutstanding: 2 * batchSize,
     send(worker, method, instances) {
       const { promise, resolve, reject } = Promise.withResolvers<readonly InstanceResult[]>();
       sent.push({

@@ -34,6 +34,7 @@ function makeDirectory(
     queue: new InstanceQueue({
       numWorkers: 1,
       batchSize: 8,
+      maxOutstanding: 16,
       async send(_worker, _method, instances) {
         await hold.gate;
         return instances.map((values) => answer(version, values));

@@ -148,12 +148,19 @@ async function answerProbe({ status, metrics }: RestServerOptions, path: string)
 async function readBody(request: IncomingMessage, maxBytes: number): Promise<string> {
   const chunks: Buffer[] = [];
   let numBytes = 0;
-  for await (const chunk of request.iterator({ destroyOnReturn: false })) {
-    numBytes += (chunk as Buffer).length;
-    if (numBytes > maxBytes) {
-      throw new TroupeError("invalid_request", `http message is bigger than ${maxBytes}`);
+  try {
+    for await (const chunk of request.iterator({ destroyOnReturn: false })) {
+      numBytes += (chunk as Buffer).length;
+      if (numBytes > maxBytes) {
+        throw new TroupeError("invalid_request", `http message is bigger than ${maxBytes}`);
+      }
+      chunks.push(chunk as Buffer);
     }
-    chunks.push(chunk as Buffer);
+  } catch (error) {
+    if (error instanceof TroupeError) throw error;
+    throw new TroupeError("cancelled", "The client went away before its message was complete.", {
+      cause: error,
+    });
   }
   if (numBytes === 0) throw new TroupeError("invalid_request", "http message invalid");
   return Buffer.concat(chunks).toString("utf8");
