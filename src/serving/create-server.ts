@@ -3,6 +3,7 @@ import { randomUUID } from "node:crypto";
 import type { ListenerConfig, ServerConfig } from "../config/config.ts";
 import { NO_LISTENER } from "../config/defaults.ts";
 import type { Clock } from "../core/clock.ts";
+import { collectGarbage } from "../core/collect-garbage.ts";
 import type { Engine } from "../protocol/engine.ts";
 import { Access } from "./access.ts";
 import { ActiveWork } from "./active-work.ts";
@@ -27,6 +28,9 @@ import { type StopMode, StopRequest } from "./stop-request.ts";
 import { StreamSession } from "./stream-session.ts";
 import { readTlsFiles } from "./tls-files.ts";
 import { WebSocketEndpoint } from "./websocket.ts";
+
+/** By then nothing refers to a model that was unloaded, and its pages can go back to the system. */
+const RECLAIM_AFTER_MS = 1_000;
 
 /** What a server is made of. */
 export interface CreateServerOptions {
@@ -113,7 +117,10 @@ export function createServer(options: CreateServerOptions): TroupeServer {
   const context = createContexts(shared);
   models.follow({
     added: ({ info }) => logger.info({ model: info.names[0] }, "a model was loaded"),
-    removed: ({ info }) => logger.info({ model: info.names[0] }, "a model was unloaded"),
+    removed({ info }) {
+      logger.info({ model: info.names[0] }, "a model was unloaded");
+      clock.schedule(RECLAIM_AFTER_MS, collectGarbage);
+    },
   });
   const responses = new ResponseService(context);
   const sockets = new WebSocketEndpoint(context, access, {
