@@ -84,7 +84,6 @@ test("with buckets, half precision pages, few pages and post-sampling graphs it 
   } as const;
   await using running = await start({ model: { path: dir }, graphs, engine });
   assert.deepEqual(await answers(running.engine), await expected);
-  assert.ok(running.engine.status().counters.preemptions > 0, "pages ran out");
   const sampled = {
     prompt: question("Tell me a story."),
     params: params({ temperature: 0.8, topK: 20, seed: 5, maxTokens: 24 }),
@@ -105,21 +104,21 @@ test("a pair of fixed shapes, told by lengths, serves token ids; a prompt too lo
   });
   t.after(() => rmSync(dir, { recursive: true }));
   const model = { path: dir, skipTokenizerInit: true };
-  await using pair = await start({ model });
+  await using pair = await start({ model, engine: { pageSize: 8, numPages: 9, kvCacheMb: 64 } });
   await using single = await start({ model, graphs: { prefill: [join(dir, "model.onnx")] } });
   assert.equal(pair.engine.info.maxModelLen, 64);
   const prompts = [3, 24, 9].map((length) => Array.from({ length }, (_, i) => (7 * i + length) % 32));
+  // Four answers to a prompt grow side by side: more pages than there are, whenever which request arrives.
+  const sampled = params({ maxTokens: 20, ignoreEos: true, temperature: 0.7, seed: 3, n: 4 });
   const run = async ({ engine }: Running) =>
     await Promise.all(
       prompts.map(async (ids) => {
-        const request = {
-          prompt: { kind: "ids", ids },
-          params: params({ maxTokens: 20, ignoreEos: true }),
-        } as const;
-        return (await whole(engine, request)).tokenIds;
+        const { tokenIds } = await whole(engine, { prompt: { kind: "ids", ids }, params: sampled });
+        return tokenIds;
       }),
     );
   assert.deepEqual(await run(pair), await run(single));
+  assert.ok(pair.engine.status().counters.preemptions > 0, "pages ran out");
   const long = { kind: "ids", ids: Array.from({ length: 25 }, () => 1) } as const;
   await assert.rejects(whole(pair.engine, { prompt: long, params: params() }), {
     code: "prompt_too_long",

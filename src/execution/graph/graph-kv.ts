@@ -3,6 +3,7 @@ import { invariant, TroupeError } from "../../errors/troupe-error.ts";
 import type { KvRows } from "../../kv/forms/kv-form.ts";
 import { type KvLayout, slotOf, writeKvRows } from "../../kv/kv-memory.ts";
 import type { GraphFloat, GraphSpec } from "../../model/graphs/graph-model.ts";
+import type { FloatScratch } from "../float-scratch.ts";
 import { type Tensor, tensor } from "../onnx-runtime.ts";
 import type { GraphRun, GraphUnit } from "./graph-plan.ts";
 import { floatsOf } from "./graph-session.ts";
@@ -15,26 +16,36 @@ function pastStart({ pastSide }: GraphSpec, { pastLength }: GraphRun, { contextL
 /**
  * The keys or values of a run's earlier tokens, gathered from pages; zeros where a row has none.
  *
- * @returns [batchSize, numKvHeads, pastLength, headDim]
+ * @param scratch where float32 rows go: fresh memory for every run would cost more than the copy
+ * @returns [batchSize, numKvHeads, pastLength, headDim], valid until the scratch is reset
  */
-export function gatherPast(pool: KvRows, layout: KvLayout, run: GraphRun, spec: GraphSpec): Tensor {
+export function gatherPast(
+  pool: KvRows,
+  layout: KvLayout,
+  run: GraphRun,
+  spec: GraphSpec,
+  scratch: FloatScratch,
+): Tensor {
   const { numKvHeads, headDim } = layout;
   const { batchSize, pastLength, units } = run;
   const numbers = batchSize * numKvHeads * pastLength * headDim;
   const bits = spec.kvType === "float16" ? new Uint16Array(numbers) : null;
-  const rows = bits === null ? new Float32Array(numbers) : new Float16Array(bits.buffer);
+  const rows = bits === null ? scratch.take(numbers) : new Float16Array(bits.buffer);
   for (let index = 0; index < batchSize; index++) {
     const unit = units[index] ?? units[0]!;
     const first = pastStart(spec, run, unit);
     for (let head = 0; head < numKvHeads; head++) {
-      const start = ((index * numKvHeads + head) * pastLength + first) * headDim;
-      readContext(pool, layout, head, unit, rows, start);
+      const start = (index * numKvHeads + head) * pastLength;
+      rows.fill(0, start * headDim, (start + first) * headDim);
+      rows.fill(0, (start + first + unit.contextLen) * headDim, (start + pastLength) * headDim);
+      readContext(pool, layout, head, unit, rows, (start + first) * headDim);
     }
   }
   const dims = [batchSize, numKvHeads, pastLength, headDim];
   return bits === null ? tensor("float32", rows as Float32Array, dims) : tensor("float16", bits, dims);
 }
 
+/** Pages that follow each other in the pool are read at once. */
 function readContext(
   pool: KvRows,
   { numPages, pageSize, headDim }: KvLayout,
@@ -43,9 +54,13 @@ function readContext(
   target: Float32Array | Float16Array,
   start: number,
 ): void {
-  for (let token = 0; token < contextLen; token += pageSize) {
-    const row = (head * numPages + blockTable[token / pageSize]!) * pageSize;
-    pool.read(row, Math.min(pageSize, contextLen - token), target, start + token * headDim);
+  for (let token = 0; token < contextLen; ) {
+    const first = token / pageSize;
+    let end = first + 1;
+    while (end * pageSize < contextLen && blockTable[end] === blockTable[end - 1]! + 1) end++;
+    const numTokens = Math.min(end * pageSize, contextLen) - token;
+    pool.read((head * numPages + blockTable[first]!) * pageSize, numTokens, target, start + token * headDim);
+    token += numTokens;
   }
 }
 

@@ -14,6 +14,7 @@ import type { LogitsMemory } from "../../kv/logits-memory.ts";
 import { type GraphModel, type GraphSpec, isRecomputed } from "../../model/graphs/graph-model.ts";
 import type { ExecutionBatch } from "../../scheduling/step-plan.ts";
 import type { ExecuteWork } from "../../scheduling/step-times.ts";
+import { FloatScratch } from "../float-scratch.ts";
 import type { ModelRunner } from "../model-runner.ts";
 import type { Tensor } from "../onnx-runtime.ts";
 import { applyPageCopies } from "../page-copies.ts";
@@ -58,6 +59,7 @@ class GraphRunner implements ModelRunner {
   readonly #pools: readonly KvPool[];
   readonly #logits: Float32Array;
   readonly #meter = new RunMeter();
+  readonly #scratch = new FloatScratch();
 
   constructor(options: GraphRunnerOptions, builders: ChosenBuilders) {
     const { model, kv, logits } = options;
@@ -117,18 +119,19 @@ class GraphRunner implements ModelRunner {
   #pastFeeds(run: GraphRun, spec: GraphSpec): GraphFeeds {
     const feeds: GraphFeeds = {};
     const { layout } = this.#options.kv;
+    this.#scratch.reset();
     for (const [layer, { keys, values }] of this.#pools.entries()) {
       if (spec.past === null) break;
-      feeds[spec.past.keys[layer]!] = gatherPast(keys, layout, run, spec);
-      feeds[spec.past.values[layer]!] = gatherPast(values, layout, run, spec);
+      feeds[spec.past.keys[layer]!] = gatherPast(keys, layout, run, spec, this.#scratch);
+      feeds[spec.past.values[layer]!] = gatherPast(values, layout, run, spec, this.#scratch);
     }
     for (const { data } of Object.values(feeds)) this.#meter.countGathered(data.byteLength);
     return feeds;
   }
 
   #writeKv(run: GraphRun, outputs: Readonly<Record<string, Tensor>>): void {
-    const { present } = this.#sessions[run.phase].spec;
     const { spec } = this.#sessions[run.phase];
+    const { present } = spec;
     const { layout } = this.#options.kv;
     for (const [layer, { keys, values }] of this.#pools.entries()) {
       if (present === null) break;
