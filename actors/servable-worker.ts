@@ -2,7 +2,6 @@
  * One worker of a servable: the user's module and its models on a thread of their own. Instances of every message that is
  * there share the runs of a model; a function of the user's that throws fails its own instance.
  */
-import { CPU, parseDevice } from "../src/config/device.ts";
 import { loadServable } from "../src/execution/load-servable.ts";
 import type { LoadedModel } from "../src/execution/servable-model.ts";
 import { defineActor } from "../src/runtime/actor-definition.ts";
@@ -25,11 +24,7 @@ export default defineActor<ServableWorkerProtocol, ServableWorkerArgs, WorkerSta
   concurrency: MAX_MESSAGES,
   async init(ctx, { module, version, device, threads }) {
     const startMs = performance.now();
-    const { info, methods, models, loaded } = await loadServable(module, {
-      version,
-      threads,
-      device: parseDevice(device) ?? CPU,
-    });
+    const { info, methods, models, loaded } = await loadServable(module, { version, threads, device });
     const pipeline = new Pipeline({
       methods,
       models,

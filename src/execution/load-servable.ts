@@ -1,13 +1,14 @@
 /** Loads a servable: the user's module, checked, and its models. */
 import { readdir } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
-import type { Device } from "../config/device.ts";
+import { CPU, parseDevice } from "../config/device.ts";
 import { TroupeError } from "../errors/troupe-error.ts";
 import { type MethodPlan, planMethods } from "../servables/method-plan.ts";
 import { ModelBatch } from "../servables/model-batch.ts";
 import { readDefinition } from "../servables/read-definition.ts";
 import type { ServableDefinition } from "../servables/servable-definition.ts";
 import type { ServableInfo } from "../servables/servable-info.ts";
+import { requireDevice } from "./require-device.ts";
 import { type LoadedModel, loadServableModel } from "./servable-model.ts";
 
 /** How its models run. */
@@ -15,7 +16,8 @@ export interface LoadOptions {
   /** 0 takes the newest. */
   readonly version: number;
   readonly threads: number;
-  readonly device: Device;
+  /** By name. */
+  readonly device: string;
 }
 
 /** A servable that can answer. */
@@ -29,18 +31,22 @@ export interface LoadedServable {
 
 /**
  * @param module URL of the module
- * @throws TroupeError `invalid_config` for a definition that does not hold together, `invalid_model`, `file_error`
+ * @throws TroupeError `invalid_config` for a definition that does not hold together or a device that is not there,
+ * `invalid_model`, `file_error`
  */
 export async function loadServable(module: string, options: LoadOptions): Promise<LoadedServable> {
   const definition = readDefinition(await importDefault(module), module);
   const methods = planMethods(definition);
   const { version, folder } = await chooseVersion(definition, module, options.version);
+  const device = parseDevice(options.device) ?? CPU;
+  if (device.kind !== "cpu") requireDevice(options.device);
+  const { threads } = options;
   const loaded: LoadedModel[] = [];
   const models = new Map<string, ModelBatch>();
   try {
     for (const [name, declaration] of Object.entries(definition.models ?? {})) {
       const path = fileURLToPath(new URL(declaration.file, folder));
-      const model = loadServableModel(path, { ...options, name });
+      const model = loadServableModel(path, { name, threads, device });
       loaded.push(model);
       models.set(name, new ModelBatch(name, model, declaration));
     }

@@ -219,11 +219,11 @@ test("while the only worker is started again requests wait; past its restarts th
 });
 
 test("a worker that hangs is given up and started again", async (t) => {
-  const { post } = await startTestServables(t, { answerTimeoutMs: 300 });
+  const { post } = await startTestServables(t, { answerTimeoutMs: 1000 });
   const hold = holdOn(t, "hanging");
   const hanging = post("test:hold", { word: "hanging" });
   await hold.waiting;
-  assert.match((await hanging).body, /gave no answer within 300 ms; it is started again/);
+  assert.match((await hanging).body, /gave no answer within 1000 ms; it is started again/);
   hold.go();
   assert.equal((await post("test:echo", { value: "x" })).body, '{"instances":[{"value":"x"}]}');
 });

@@ -1,12 +1,11 @@
 import assert from "node:assert/strict";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { test } from "node:test";
-import { CPU } from "../../src/config/device.ts";
 import { TroupeError } from "../../src/errors/troupe-error.ts";
 import { loadServable } from "../../src/execution/load-servable.ts";
 import { folderOf, openModel, pairModel } from "../servables/test-models.ts";
 
-const OPTIONS = { version: 0, threads: 1, device: CPU };
+const OPTIONS = { version: 0, threads: 1, device: "cpu:0" };
 
 /** A folder with a servable's module, and a model in each folder named. */
 function makeModule(
@@ -77,6 +76,15 @@ test("what does not fit is said before anybody asks", async (t) => {
     const { module } = makeModule(t, text);
     await assertRefused(loadServable(module, { ...OPTIONS, version }), message);
   }
+});
+
+test("a device that is not there is named, with what to install", async (t) => {
+  const { module } = makeModule(t, definition("version: 1,"));
+  const device = process.platform === "win32" ? "coreml" : "dml:0";
+  await assertRefused(
+    loadServable(module, { ...OPTIONS, device }),
+    /is not available\. onnxruntime-node has/,
+  );
 });
 
 test("an open batch dimension is joined up to 32 instances, or as declared", async (t) => {
