@@ -7,17 +7,17 @@
  *         ├── edge          inline   the client's side of every request
  *         ├── kv-store      inline   the shared memory
  *         ├── ranks (as one)         a rank that fails takes the others along, and then the engine goes on as above
- *         │   ├── all-reduce    inline   the memory they add up in; not with a single rank
+ *         │   ├── all-gather    inline   the memory they add up in; not with a single rank
  *         │   └── model-agent-N thread   one for each rank
  *         ├── sampler       thread
  *         └── scheduler     thread
  */
 import { siblingModule } from "../src/core/sibling-module.ts";
 import type { SupervisorSpec } from "../src/runtime/supervisor-spec.ts";
-import type { AllReduceArgs } from "./all-reduce-actor.ts";
+import type { AllGatherArgs } from "./all-gather-actor.ts";
 import type { EdgeArgs } from "./edge-actor.ts";
 import type { KvStoreArgs } from "./kv-store-actor.ts";
-import { ALL_REDUCE, EDGE, KV_STORE, modelAgent, SAMPLER, SCHEDULER, TOKENIZER_POOL } from "./messages.ts";
+import { ALL_GATHER, EDGE, KV_STORE, modelAgent, SAMPLER, SCHEDULER, TOKENIZER_POOL } from "./messages.ts";
 import type { ModelAgentArgs } from "./model-agent.ts";
 import type { SamplerArgs } from "./sampler-actor.ts";
 import type { SchedulerArgs } from "./scheduler-actor.ts";
@@ -30,7 +30,7 @@ export interface CastArgs {
   readonly edge: EdgeArgs;
   readonly kvStore: KvStoreArgs;
   /** Null for a single rank. */
-  readonly allReduce: AllReduceArgs | null;
+  readonly allGather: AllGatherArgs | null;
   /** One for each rank. */
   readonly modelAgents: readonly ModelAgentArgs[];
   readonly sampler: SamplerArgs;
@@ -84,7 +84,7 @@ export function cast(args: CastArgs): SupervisorSpec {
 }
 
 /** Spends its budget at once, so that the engine, not this supervisor, restarts: with the ranks goes what depends on them. */
-function ranks({ allReduce, modelAgents }: CastArgs): SupervisorSpec {
+function ranks({ allGather, modelAgents }: CastArgs): SupervisorSpec {
   return {
     kind: "supervisor",
     name: "ranks",
@@ -92,9 +92,9 @@ function ranks({ allReduce, modelAgents }: CastArgs): SupervisorSpec {
     intensity: { maxRestarts: 0, windowMs: 1 },
     start: "together",
     children: [
-      ...(allReduce === null
+      ...(allGather === null
         ? []
-        : [{ name: ALL_REDUCE.actor, module: module("all-reduce-actor"), args: allReduce }]),
+        : [{ name: ALL_GATHER.actor, module: module("all-gather-actor"), args: allGather }]),
       ...modelAgents.map((agent) => ({
         name: modelAgent(agent.rank).actor,
         module: module("model-agent"),

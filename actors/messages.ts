@@ -3,7 +3,7 @@
  * scheduler's incarnation: whatever belongs to an earlier one is dropped on arrival.
  */
 import type { PromptCut } from "../src/core/cut-ids.ts";
-import type { AllReduceMemory } from "../src/execution/all-reduce.ts";
+import type { AllGatherMemory } from "../src/execution/all-gather.ts";
 import type { KvMemory } from "../src/kv/kv-memory.ts";
 import type { LogitsMemory } from "../src/kv/logits-memory.ts";
 import type {
@@ -46,8 +46,8 @@ export type KvStoreProtocol = {
 };
 
 /** Holds the memory in which ranks add up; a restart of the ranks gets fresh memory. */
-export type AllReduceProtocol = {
-  attach: { message: null; reply: AllReduceMemory };
+export type AllGatherProtocol = {
+  attach: { message: null; reply: AllGatherMemory };
 };
 
 /** Decides what every step computes. */
@@ -115,7 +115,7 @@ export type TokenizerPoolProtocol = {
 };
 
 export const KV_STORE: ActorRef<KvStoreProtocol> = actorRef("kv-store");
-export const ALL_REDUCE: ActorRef<AllReduceProtocol> = actorRef("all-reduce");
+export const ALL_GATHER: ActorRef<AllGatherProtocol> = actorRef("all-gather");
 export const SCHEDULER: ActorRef<SchedulerProtocol> = actorRef("scheduler");
 export const SAMPLER: ActorRef<SamplerProtocol> = actorRef("sampler");
 export const EDGE: ActorRef<EdgeProtocol> = actorRef("edge");
@@ -128,7 +128,7 @@ export const START_DEADLINE_MS = 600_000;
 
 /** Whether that is the name of an actor of the cast. */
 export function isCastActor(name: string): boolean {
-  const fixed = [KV_STORE, ALL_REDUCE, SCHEDULER, SAMPLER, EDGE, TOKENIZER_POOL];
+  const fixed = [KV_STORE, ALL_GATHER, SCHEDULER, SAMPLER, EDGE, TOKENIZER_POOL];
   return fixed.some(({ actor }) => actor === name) || name.startsWith(MODEL_AGENT);
 }
 

@@ -7,7 +7,7 @@ import { CPU, parseDevice } from "../src/config/device.ts";
 import { createGraphRunner } from "../src/execution/graph/graph-runner.ts";
 import { createModelRunner, type ModelRunner } from "../src/execution/model-runner.ts";
 import { type ActorContext, defineActor } from "../src/runtime/actor-definition.ts";
-import { ALL_REDUCE, KV_STORE, type ModelAgentProtocol, SAMPLER } from "./messages.ts";
+import { ALL_GATHER, KV_STORE, type ModelAgentProtocol, SAMPLER } from "./messages.ts";
 import type { RankModel } from "./rank-models.ts";
 
 /** What a rank runs and with how much. */
@@ -82,6 +82,6 @@ async function loadRunner(
     return await createGraphRunner({ ...shared, model: source.model, warn });
   }
   const { compiledDir, model } = source;
-  const memory = isAlone(source) ? null : await ctx.ask(ALL_REDUCE, "attach", null);
-  return createModelRunner({ ...shared, compiledDir, model, allReduce: memory && { memory, timeoutMs } });
+  const memory = isAlone(source) ? null : await ctx.ask(ALL_GATHER, "attach", null);
+  return createModelRunner({ ...shared, compiledDir, model, allGather: memory && { memory, timeoutMs } });
 }

@@ -11,6 +11,7 @@ import { resolveToolParser } from "../src/protocol/tools/tool-parser.ts";
 import type { ActorSystem } from "../src/runtime/actor-system.ts";
 import type { ActorRef, LogSink } from "../src/runtime/actor-types.ts";
 import type { BatchingOptions } from "../src/scheduling/batching-options.ts";
+import type { AllGatherArgs } from "./all-gather-actor.ts";
 import { CAST, type CastArgs, cast } from "./cast.ts";
 import { type EngineSizes, engineSizes, kvLayout } from "./engine-sizes.ts";
 import { type AdmissionProtocol, SCHEDULER, TOKENIZER_POOL } from "./messages.ts";
@@ -138,10 +139,7 @@ function castArgs(
       maxLogitRows,
       vocabSize,
     },
-    allReduce:
-      ranks.length === 1 || first.kind === "graphs"
-        ? null
-        : { numRanks: ranks.length, slotLength: maxStepTokens * first.model.hiddenSize },
+    allGather: gatheringOf(first, maxStepTokens),
     modelAgents: ranks.map((source, rank) => ({
       rank,
       source,
@@ -172,6 +170,12 @@ function castArgs(
 /** Null sets no limit. */
 function smaller(a: number | null, b: number | null): number | null {
   return a === null || b === null ? (a ?? b) : Math.min(a, b);
+}
+
+/** What several ranks of a compiled model exchange at a time; one alone exchanges nothing. */
+function gatheringOf(rank: RankModel, maxTokens: number): AllGatherArgs | null {
+  const part = rank.kind === "graphs" ? null : rank.model.part;
+  return part && { numRanks: part.numRanks, maxFloats: maxTokens * part.gatheredWidth };
 }
 
 function batchingOf(engine: EngineConfig): BatchingOptions {

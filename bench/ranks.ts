@@ -6,7 +6,7 @@
  */
 import { parseArgs } from "node:util";
 import { Worker } from "node:worker_threads";
-import { createAllReduceMemory } from "../src/execution/all-reduce.ts";
+import { type AllGatherMemory, createAllGatherMemory } from "../src/execution/all-gather.ts";
 import type { ModelRunnerOptions } from "../src/execution/model-runner.ts";
 import { createKvMemory } from "../src/kv/kv-memory.ts";
 import { createLogitsMemory } from "../src/kv/logits-memory.ts";
@@ -92,11 +92,12 @@ async function rankOptions(
   precision: Precision,
 ): Promise<ModelRunnerOptions[]> {
   const logits = createLogitsMemory(MAX_STREAMS, TINY_LLAMA.vocabSize);
-  const memory = createAllReduceMemory(numRanks, MAX_TOKENS * TINY_LLAMA.hiddenSize);
   const options: ModelRunnerOptions[] = [];
+  let memory: AllGatherMemory | null = null;
   for (let rank = 0; rank < numRanks; rank++) {
     const place = numRanks === 1 ? {} : { place: { rank, size: numRanks } };
     const { dir, model } = await compileModel({ modelDir, precision, cacheDir, ...place });
+    memory ??= model.part && createAllGatherMemory(numRanks, MAX_TOKENS * model.part.gatheredWidth);
     options.push({
       compiledDir: dir,
       model,
@@ -104,7 +105,7 @@ async function rankOptions(
       logits,
       numThreads: numThreads / numRanks,
       maxNumBatchedTokens: MAX_TOKENS,
-      allReduce: numRanks === 1 ? null : { memory, timeoutMs: TIMEOUT_MS },
+      allGather: memory && { memory, timeoutMs: TIMEOUT_MS },
     });
   }
   return options;

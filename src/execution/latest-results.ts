@@ -12,13 +12,14 @@ export class LatestResults {
 
   /** Takes the results of a run, which stay readable until the next call; those of the former one are gone. */
   hold<T extends Readonly<Record<string, Tensor>>>(results: T): T {
-    for (const { data } of this.#held) free(data);
+    for (const result of this.#held) giveBack(result);
     this.#held = Object.values(results);
     return results;
   }
 }
 
-function free({ buffer }: Tensor["data"]): void {
+/** Gives back the memory of one result; twice does no harm. */
+export function giveBack({ data: { buffer } }: Tensor): void {
   invariant(buffer instanceof ArrayBuffer, "results of a run are never in shared memory");
   buffer.transfer(0);
 }

@@ -12,7 +12,7 @@ import type { LogitsMemory } from "../kv/logits-memory.ts";
 import type { AttentionSpec } from "../model/compiled-model.ts";
 import type { ExecutionBatch } from "../scheduling/step-plan.ts";
 import type { ExecuteWork } from "../scheduling/step-times.ts";
-import { AllReduce, type AllReduceMemory } from "./all-reduce.ts";
+import { AllGather, type AllGatherMemory } from "./all-gather.ts";
 import { type Chain, type ChainOptions, DenseChain, type LayerInputs } from "./dense-chain.ts";
 import { FloatScratch } from "./float-scratch.ts";
 import { type Tensor, tensor } from "./onnx-runtime.ts";
@@ -35,7 +35,7 @@ export interface ModelRunnerOptions extends ChainOptions {
   /** The longest sequence that will come, which scaled ropes fit their angles to. Default: the model's limit. */
   readonly maxModelLen?: number;
   /** What one rank of several sums with; null or absent for a whole model. */
-  readonly allReduce?: { readonly memory: AllReduceMemory; readonly timeoutMs: number } | null;
+  readonly allGather?: { readonly memory: AllGatherMemory; readonly timeoutMs: number } | null;
 }
 
 /** A loaded rank. */
@@ -79,7 +79,7 @@ export function createModelRunner(options: ModelRunnerOptions): ModelRunner {
 class Runner implements ModelRunner {
   readonly #options: ModelRunnerOptions;
   readonly #dense: Chain;
-  readonly #allReduce: AllReduce | null;
+  readonly #allGather: AllGather | null;
   /** One for each kind of attention the model has. */
   readonly #attentions: readonly PagedAttention[];
   /** Which of them each layer uses. [numLayers] */
@@ -108,26 +108,26 @@ class Runner implements ModelRunner {
       return attention;
     });
     this.#attentions = [...kinds.values()];
-    this.#allReduce = allReduceOf(options);
+    this.#allGather = allGatherOf(options);
     this.#dense =
-      this.#allReduce === null
+      this.#allGather === null
         ? new DenseChain({ ...options, meter })
-        : new RankChain({ ...options, meter }, this.#allReduce);
+        : new RankChain({ ...options, meter }, this.#allGather);
   }
 
   get waitMs(): number {
-    return this.#allReduce?.waitMs ?? 0;
+    return this.#allGather?.waitMs ?? 0;
   }
 
   execute(batch: ExecutionBatch): ExecuteWork {
     const startWaitMs = this.waitMs;
-    this.#allReduce?.join();
+    this.#allGather?.join();
     try {
       this.#execute(batch);
       return { ...this.#meter.take(), waitMs: this.waitMs - startWaitMs };
     } catch (error) {
       const isStop = error instanceof TroupeError && error.code === "not_ready";
-      this.#allReduce?.poison(isStop ? "stopped" : "failed");
+      this.#allGather?.poison(isStop ? "stopped" : "failed");
       throw error;
     }
   }
@@ -142,7 +142,7 @@ class Runner implements ModelRunner {
     if (batch.tokenIds.length === 0) return;
     const rows = allRows(batch, this.#options.model.prefixAttention);
     this.#run(batch, rows, slotsOf(rows, kv.layout.pageSize));
-    this.#allReduce?.meet();
+    this.#allGather?.meet();
   }
 
   warmUp(): void {
@@ -154,7 +154,7 @@ class Runner implements ModelRunner {
   }
 
   release(): void {
-    this.#allReduce?.poison("stopped");
+    this.#allGather?.poison("stopped");
     this.#dense.release();
     for (const attention of this.#attentions) attention.release();
   }
@@ -244,7 +244,7 @@ function idsOf(batch: ExecutionBatch, rows: StepRows): Tensor {
   return tensor("int64", ids, [ids.length]);
 }
 
-function allReduceOf({ model, allReduce, shouldStop }: ModelRunnerOptions): AllReduce | null {
-  if (model.part === null || !allReduce) return null;
-  return new AllReduce({ ...allReduce, rank: model.part.rank, ...(shouldStop && { shouldStop }) });
+function allGatherOf({ model, allGather, shouldStop }: ModelRunnerOptions): AllGather | null {
+  if (model.part === null || !allGather) return null;
+  return new AllGather({ ...allGather, rank: model.part.rank, ...(shouldStop && { shouldStop }) });
 }

@@ -1,8 +1,8 @@
 /**
- * The dense segments of one rank among several: three for each layer, with the partial sums of all ranks exchanged after
- * the attention's output and after the MLP. To the runner it is what a DenseChain is.
+ * The dense segments of one rank among several: four for each layer. Behind each of the first three of them, and behind
+ * attention, the ranks put their columns side by side. To the runner it is what a DenseChain is.
  */
-import type { AllReduce } from "./all-reduce.ts";
+import type { AllGather } from "./all-gather.ts";
 import {
   type Chain,
   type ChainOptions,
@@ -12,30 +12,33 @@ import {
   loadSegments,
   runSegment,
 } from "./dense-chain.ts";
+import { giveBack, LatestResults } from "./latest-results.ts";
 import { type Session, type Tensor, tensor } from "./onnx-runtime.ts";
 
 type Feeds = Readonly<Record<string, Tensor>>;
 
-const PARTIAL_FETCHES = ["partial"] as const;
-const MLP_FETCHES = ["xOut", "partial"] as const;
-/** Segments of a layer: output, MLP, and the entry to the next one. */
-const SEGMENTS_PER_LAYER = 3;
+/** Outputs with this before their name are columns of the input with the rest of the name. */
+const PART = "part.";
+/** Segments of a layer: output, up, down, and the entry to the next one. */
+const SEGMENTS_PER_LAYER = 4;
 
 /** Loaded segments. */
 export class RankChain implements Chain {
   readonly #segments: readonly Session[];
-  readonly #allReduce: AllReduce;
+  readonly #allGather: AllGather;
+  readonly #latest = new LatestResults();
 
   /** @throws TroupeError `invalid_model` when a segment does not load; what was loaded before is freed. */
-  constructor(options: ChainOptions, allReduce: AllReduce) {
+  constructor(options: ChainOptions, allGather: AllGather) {
     this.#segments = loadSegments(options);
-    this.#allReduce = allReduce;
+    this.#allGather = allGather;
   }
 
   enterLayer(layer: number, feeds: Feeds): LayerInputs {
     const entry = this.#segments[layer * SEGMENTS_PER_LAYER]!;
     const inputs = layer === 0 ? feeds : { ...feeds, ...this.#finishLayer(layer - 1, feeds) };
-    const { xOut, q, k, v } = runSegment(entry, inputs, LAYER_FETCHES);
+    const { xOut, q, k, v } = this.#latest.hold(runSegment(entry, inputs, LAYER_FETCHES));
+    if (layer !== 0) giveBack(inputs.x!);
     return { x: xOut!, q: q!, k: k!, v: v! };
   }
 
@@ -49,21 +52,29 @@ export class RankChain implements Chain {
     for (const segment of this.#segments) segment.release();
   }
 
-  /** From att and x: the partial sums of the MLP and the rows they are added to. */
+  /** From a rank's columns of att, and x: the MLP's rows and those that they are added to. */
   #finishLayer(layer: number, { att, x }: Feeds): Feeds {
-    const first = layer * SEGMENTS_PER_LAYER + 1;
-    const attention = runSegment(this.#segments[first]!, { att: att! }, PARTIAL_FETCHES);
-    const middle = { ...this.#exchange(attention.partial!), x: x! };
-    const mlp = runSegment(this.#segments[first + 1]!, middle, MLP_FETCHES);
-    return { ...this.#exchange(mlp.partial!), x: mlp.xOut! };
+    const [output, up, down] = this.#segments.slice(layer * SEGMENTS_PER_LAYER + 1);
+    const attended = this.#run(output!, this.#gather({ "part.att": att! }));
+    const { xOut, ...inner } = this.#run(up!, { ...attended, x: x! });
+    return { ...this.#run(down!, inner), x: xOut! };
   }
 
-  #exchange({ data, dims }: Tensor): Feeds {
-    const { length } = data;
-    this.#allReduce.slot(length).set(data as Float32Array);
-    const partials = this.#allReduce.exchange(length);
-    return Object.fromEntries(
-      partials.map((partial, rank) => [`partial.${rank}`, tensor("float32", partial, dims)]),
+  /** All outputs of a segment, with those of other ranks where they are columns. */
+  #run(segment: Session, feeds: Feeds): Feeds {
+    return this.#gather(runSegment(segment, feeds, segment.outputNames));
+  }
+
+  #gather(outputs: Feeds): Feeds {
+    const parts = Object.entries(outputs).filter(([name]) => name.startsWith(PART));
+    const wholes = this.#allGather.gather(
+      parts.map(([, { data, dims }]) => ({ data: data as Float32Array, width: dims[1]! })),
     );
+    const gathered = parts.map(([name, { dims }], index) => {
+      const data = wholes[index]!;
+      if (name !== "part.att") giveBack(outputs[name]!);
+      return [name.slice(PART.length), tensor("float32", data, [dims[0]!, data.length / dims[0]!])];
+    });
+    return { ...outputs, ...Object.fromEntries(gathered) };
   }
 }

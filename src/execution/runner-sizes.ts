@@ -3,15 +3,15 @@ import { TroupeError } from "../errors/troupe-error.ts";
 import type { ModelRunnerOptions } from "./model-runner.ts";
 
 /** @throws TroupeError `invalid_model` when memory and model do not fit each other. */
-export function checkRunnerSizes({ model, kv, logits, allReduce }: ModelRunnerOptions): void {
+export function checkRunnerSizes({ model, kv, logits, allGather }: ModelRunnerOptions): void {
   const { numLayers, part } = model;
   const sizes = [
-    ["ranks", allReduce?.memory.numRanks ?? 1, part?.numRanks ?? 1],
+    ["ranks", allGather?.memory.numRanks ?? 1, part?.numRanks ?? 1],
     ["numLayers", kv.layout.numLayers, numLayers],
     ["numKvHeads", kv.layout.numKvHeads, model.numKvHeads],
     ["headDim", kv.layout.headDim, model.headDim],
     ["vocabSize", logits.vocabSize, model.vocabSize],
-    ["segments", model.segments.length, (part === null ? 1 : 3) * numLayers + 1],
+    ["segments", model.segments.length, (part === null ? 1 : 4) * numLayers + 1],
     ["attention", model.attention.length, numLayers],
   ] as const;
   for (const [name, got, expected] of sizes) {

@@ -8,15 +8,18 @@
  * All activations are flat float32: x and xOut (the next segment's x) [tokens, hiddenSize], q and att [tokens, numHeads * headDim],
  * k and v [tokens, numKvHeads * headDim], logits [rows, vocabSize]; ids int64 [tokens], positions int32 [tokens] for models
  * that learned an embedding of each position.
- * One rank of several holds whole heads, some columns between products and a part of the vocabulary. Its layers are cut
- * again where the partial sums of all ranks, [tokens, hiddenSize] each, are added up; partial.R is what rank R gave:
+ * One rank of several computes some columns of every product: whole heads, channels, a part of the vocabulary. Its layers
+ * are cut again where the next product takes the columns of all ranks. An output part.NAME is this rank's columns of the next
+ * segment's input NAME; att comes from all ranks too, and q, k, v are of this rank's heads:
  *
  *     first  : as above
- *     output : att                         -> partial               o-proj                          for each layer
- *     mlp    : partial.*, x                -> xOut, partial         residual · norm · MLP           for each layer
- *     entry  : partial.*, x, cos.*, sin.*  -> xOut, q, k, v         residual · norm · qkv · rope    for each but the first
- *     last   : partial.*, x                -> logits                residual · norm · a part of lm-head
+ *     output : att                      -> part.added            o-proj                           for each layer
+ *     up     : added, x                 -> xOut, part.inner      residual · norm · MLP's first product   for each layer
+ *     down   : inner                    -> part.added            MLP's second product             for each layer
+ *     entry  : added, x, cos.*, sin.*   -> xOut, q, k, v         residual · norm · qkv · rope     for each but the first
+ *     last   : added, x                 -> logits                residual · norm · a part of lm-head
  *
+ * Between up and down, mixtures hand on what the router chose: choices, choiceWeights, sharedWeight, part.sharedInner.
  * Rotary angles are fed, not stored: cos.N and sin.N are [tokens, rotaryDim / 2] rows of rope table N, one row for each
  * token, so every variant of scaling is plain arithmetic in rope.ts. A segment lists only the inputs it has.
  */
@@ -99,6 +102,8 @@ export interface RankPart {
   /** The tokens whose logits it computes: its rows of the head. */
   readonly firstLogit: number;
   readonly numLogits: number;
+  /** Floats of a token, at most, that the ranks put together at a time. */
+  readonly gatheredWidth: number;
 }
 
 /** compiled.json in the cache folder; the segment files and their external data lie beside it. */
@@ -117,7 +122,7 @@ export interface CompiledModel {
   /** Of the whole model. */
   readonly vocabSize: number;
   readonly maxPositions: number;
-  /** Files relative to compiled.json in the order they run. [numLayers + 1], of one rank among several [3 * numLayers + 1] */
+  /** Files relative to compiled.json in the order they run. [numLayers + 1], of one rank among several [4 * numLayers + 1] */
   readonly segments: readonly string[];
   /** [numLayers] */
   readonly attention: readonly AttentionSpec[];

@@ -24,8 +24,6 @@ export interface LinearDescription {
   readonly bias: readonly RowRange[] | null;
   /** Divide each row of the weight by its length. */
   readonly unitRows?: boolean;
-  /** Inputs are these columns of wider tensors, which are `tensorColumns` wide. Absent: inputs are all columns. */
-  readonly columns?: { readonly firstColumn: number; readonly tensorColumns: number };
 }
 
 /** x · weight / rms(x), or (x - mean(x)) · weight / deviation(x) + bias. */

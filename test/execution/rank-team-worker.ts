@@ -1,6 +1,6 @@
 /** The thread of one rank of a RankTeam: does what it is told, answers with what came of it. */
 import { parentPort, workerData } from "node:worker_threads";
-import { AllReduce } from "../../src/execution/all-reduce.ts";
+import { AllGather } from "../../src/execution/all-gather.ts";
 import { createModelRunner, type ModelRunner } from "../../src/execution/model-runner.ts";
 import { tensor } from "../../src/execution/onnx-runtime.ts";
 import { RankChain } from "../../src/execution/rank-chain.ts";
@@ -28,7 +28,7 @@ function run(job: RankJob): unknown {
     case "load": {
       runner?.release();
       setup = job.setup;
-      const { compiled, allReduce, kv, logits } = setup;
+      const { compiled, allGather, kv, logits } = setup;
       const { dir, model } = compiled[rank]!;
       runner = createModelRunner({
         compiledDir: dir,
@@ -37,7 +37,7 @@ function run(job: RankJob): unknown {
         logits,
         numThreads: 1,
         maxNumBatchedTokens: 64,
-        allReduce: { memory: allReduce, timeoutMs: TIMEOUT_MS },
+        allGather: { memory: allGather, timeoutMs: TIMEOUT_MS },
       });
       runner.warmUp();
       return null;
@@ -54,9 +54,9 @@ function run(job: RankJob): unknown {
 }
 
 /** The hidden rows ahead of each layer, with every query taken for the attention's answer. */
-function hiddenStates(batch: ExecutionBatch, { compiled, allReduce }: RankSetup): Float32Array[] {
+function hiddenStates(batch: ExecutionBatch, { compiled, allGather }: RankSetup): Float32Array[] {
   const { dir, model } = compiled[rank]!;
-  const reduce = new AllReduce({ memory: allReduce, rank, timeoutMs: TIMEOUT_MS });
+  const reduce = new AllGather({ memory: allGather, rank, timeoutMs: TIMEOUT_MS });
   reduce.join();
   const chain = new RankChain({ compiledDir: dir, model, numThreads: 1 }, reduce);
   const rows = allRows(batch, model.prefixAttention);
@@ -66,10 +66,10 @@ function hiddenStates(batch: ExecutionBatch, { compiled, allReduce }: RankSetup)
     ...new RopeFeeds(model, model.maxPositions).rows(rows),
   };
   let inputs = chain.enterLayer(0, feeds);
-  const states = [inputs.x.data as Float32Array];
+  const states = [(inputs.x.data as Float32Array).slice()];
   for (let layer = 1; layer < model.numLayers; layer++) {
     inputs = chain.enterLayer(layer, { ...feeds, att: inputs.q, x: inputs.x });
-    states.push(inputs.x.data as Float32Array);
+    states.push((inputs.x.data as Float32Array).slice());
   }
   chain.finish({ att: inputs.q, x: inputs.x });
   chain.release();

@@ -1,6 +1,6 @@
 /** The ranks of a model on threads of their own, driven by hand: a step of a RankTeam is a step of every rank. */
 import { Worker } from "node:worker_threads";
-import { type AllReduceMemory, createAllReduceMemory } from "../../src/execution/all-reduce.ts";
+import { type AllGatherMemory, createAllGatherMemory } from "../../src/execution/all-gather.ts";
 import { createKvMemory, type KvMemory } from "../../src/kv/kv-memory.ts";
 import { createLogitsMemory, type LogitsMemory } from "../../src/kv/logits-memory.ts";
 import { type CompileResult, compileModel } from "../../src/model/compile/compile-model.ts";
@@ -13,7 +13,7 @@ export interface RankSetup {
   readonly compiled: readonly CompileResult[];
   readonly kv: readonly KvMemory[];
   readonly logits: LogitsMemory;
-  readonly allReduce: AllReduceMemory;
+  readonly allGather: AllGatherMemory;
 }
 
 /** What a rank's thread is told. */
@@ -47,14 +47,14 @@ export class RankTeam implements AsyncDisposable {
     for (let rank = 0; rank < numRanks; rank++) {
       compiled.push(await compileModel({ modelDir, precision, cacheDir, place: { rank, size: numRanks } }));
     }
-    const { vocabSize, hiddenSize } = compiled[0]!.model;
+    const { vocabSize, part } = compiled[0]!.model;
     const setup = {
       compiled,
       kv: compiled.map(({ model }) =>
         createKvMemory({ ...model, kvDtype: "f32", pageSize: PAGE_SIZE, numPages: NUM_PAGES }),
       ),
       logits: createLogitsMemory(MAX_LOGIT_ROWS, vocabSize),
-      allReduce: createAllReduceMemory(numRanks, MAX_TOKENS * hiddenSize),
+      allGather: createAllGatherMemory(numRanks, MAX_TOKENS * part!.gatheredWidth),
     };
     await this.tellAll({ kind: "load", setup });
     return setup;

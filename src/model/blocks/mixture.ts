@@ -14,8 +14,16 @@ import type { Value } from "../onnx/graph-builder.ts";
 import { fp32 } from "../precisions/fp32.ts";
 import { linear } from "./linear.ts";
 
-/** Computes one expert's rows. */
+/** Computes one expert's rows: all of it, or the products before or behind the activation. */
 export type ComputeExpert = (segment: Segment, rows: Value, expert: GatedMlpDescription) => Value;
+
+/** What a router chose. */
+export interface Choices {
+  /** Experts of each token, best first: int64 [tokens, numChosen]. */
+  readonly ids: Value;
+  /** [tokens, numChosen] */
+  readonly weights: Value;
+}
 
 const INT64 = 7;
 const BOOL = 9;
@@ -30,30 +38,22 @@ export function mixture(
   description: MixtureDescription,
   compute: ComputeExpert,
 ): Value {
-  const { graph } = segment;
-  const { numChosen, router, shared } = description;
-  const { weights, ids } = route(segment, x, description);
-  const { order, rank } = sortByExpert(segment, ids);
-  const tokens = graph.node("Div", [order, graph.int64s([numChosen])]); // whose choice each is [tokens * numChosen]
-  const results = runExperts(segment, { x, tokens, ids }, description, compute);
-  const perChoice = graph.node("Reshape", [
-    graph.node("Gather", [results, rank], { axis: 0 }),
-    graph.int64s([-1, numChosen, router.inputs]),
-  ]);
-  const weighted = graph.node("Mul", [
-    perChoice,
-    graph.node("Reshape", [weights, graph.int64s([-1, numChosen, 1])]),
-  ]);
-  const sum = graph.node("ReduceSum", [weighted, graph.int64s([1])], { keepdims: 0 });
-  return shared === null ? sum : graph.node("Add", [sum, runShared(segment, x, shared, compute)]);
+  const { router, shared } = description;
+  const choices = route(segment, x, description);
+  const order = orderOf(segment, choices, description);
+  const results = expertsOfTokens(segment, { x, order, width: router.inputs }, description, compute);
+  const sum = sumOfChoices(segment, { results, order, choices, width: router.inputs }, description);
+  if (shared === null) return sum;
+  const weighted = [compute(segment, x, shared.mlp), weightOfShared(segment, x, shared)];
+  return segment.graph.node("Add", [sum, segment.graph.node("Mul", weighted)]);
 }
 
-/** The chosen experts of each token, best first, and their weights; both [tokens, numChosen]. */
-function route(
+/** The choices of each token. @param x [tokens, hiddenSize] */
+export function route(
   segment: Segment,
   x: Value,
   { router, numChosen, normalizeWeights }: MixtureDescription,
-): { readonly weights: Value; readonly ids: Value } {
+): Choices {
   const { graph } = segment;
   const probabilities = graph.node("Softmax", [linear(segment, x, router, fp32)], { axis: -1 });
   const [weights, ids] = graph.multiNode(
@@ -67,58 +67,37 @@ function route(
   return { weights: graph.node("Div", [weights!, total]), ids: ids! };
 }
 
-/** A full TopK is a stable sort: among equals the first comes first. */
-function sortByExpert({ graph }: Segment, ids: Value): { readonly order: Value; readonly rank: Value } {
-  const choices = graph.node("Reshape", [ids, graph.int64s([-1])]);
-  const sort = (values: Value) => {
-    const all = [values, graph.node("Shape", [values])];
-    return graph.multiNode("TopK", all, ["sorted", "order"], { axis: 0, largest: 0 })[1]!;
-  };
-  const order = sort(choices);
-  return { order, rank: sort(order) };
-}
-
-interface Routed {
-  readonly x: Value;
-  /** [tokens * numChosen] */
-  readonly tokens: Value;
-  /** [tokens, numChosen] */
-  readonly ids: Value;
-}
-
-/** Results of all choices in order of experts. [tokens * numChosen, hiddenSize] */
-function runExperts(
+/** How much the shared expert counts: [tokens, 1]. */
+export function weightOfShared(
   segment: Segment,
-  { x, tokens, ids }: Routed,
-  { experts, router }: MixtureDescription,
-  compute: ComputeExpert,
+  x: Value,
+  { gate }: NonNullable<MixtureDescription["shared"]>,
 ): Value {
-  const { graph } = segment;
-  const counts = countChoices(segment, ids, experts.length);
-  const split = (values: Value, sizes: Value, name: string) => {
-    const names = experts.map((_, expert) => `${name}.${expert}`);
-    return graph.multiNode("Split", [values, sizes], names, { axis: 0 });
-  };
-  const tokensOf = split(tokens, counts, "tokens");
-  const ones = graph.int64s(experts.map(() => 1));
-  const isChosen = split(graph.node("Cast", [counts], { to: BOOL }), ones, "isChosen");
-  const none = graph.initializer(
-    `${segment.scope}noRows`,
-    "float32",
-    [0, router.inputs],
-    new Float32Array(0),
-  );
-  const results = experts.map((expert, index) =>
-    graph.conditional(
-      isChosen[index]!,
-      () => compute(segment, graph.node("Gather", [x, tokensOf[index]!], { axis: 0 }), expert),
-      () => graph.node("Identity", [none]),
-    ),
-  );
-  return graph.node("Concat", results, { axis: 0 });
+  return segment.graph.node("Sigmoid", [linear(segment, x, gate, fp32)]);
 }
 
-/** How often each expert was chosen: int64 [numExperts]. */
+/** Choices sorted by expert. */
+export interface ChoiceOrder {
+  /** [tokens * numChosen] */
+  readonly order: Value;
+  /** [tokens * numChosen] */
+  readonly rank: Value;
+  /** How often each expert was chosen: int64 [numExperts]. */
+  readonly counts: Value;
+}
+
+/** A full TopK is a stable sort: among equals the first comes first. */
+export function orderOf(segment: Segment, { ids }: Choices, { experts }: MixtureDescription): ChoiceOrder {
+  const { graph } = segment;
+  const all = graph.node("Reshape", [ids, graph.int64s([-1])]);
+  const sort = (values: Value) => {
+    const inputs = [values, graph.node("Shape", [values])];
+    return graph.multiNode("TopK", inputs, ["sorted", "order"], { axis: 0, largest: 0 })[1]!;
+  };
+  const order = sort(all);
+  return { order, rank: sort(order), counts: countChoices(segment, ids, experts.length) };
+}
+
 function countChoices({ graph }: Segment, ids: Value, numExperts: number): Value {
   const everyExpert = graph.int64s(Array.from({ length: numExperts }, (_, expert) => expert));
   const isEqual = graph.node("Equal", [graph.node("Reshape", [ids, graph.int64s([-1, 1])]), everyExpert]);
@@ -127,13 +106,90 @@ function countChoices({ graph }: Segment, ids: Value, numExperts: number): Value
   });
 }
 
-function runShared(
+/**
+ * Takes the tokens through their experts.
+ *
+ * @param rows x [tokens, hiddenSize]; width of what `compute` gives
+ * @returns what comes of all choices, in order of experts [tokens * numChosen, width]
+ */
+export function expertsOfTokens(
   segment: Segment,
-  x: Value,
-  { mlp, gate }: NonNullable<MixtureDescription["shared"]>,
+  { x, order: { order, counts }, width }: { x: Value; order: ChoiceOrder; width: number },
+  { experts, numChosen }: MixtureDescription,
   compute: ComputeExpert,
 ): Value {
   const { graph } = segment;
-  const factor = graph.node("Sigmoid", [linear(segment, x, gate, fp32)]); // [tokens, 1]
-  return graph.node("Mul", [compute(segment, x, mlp), factor]);
+  const tokens = graph.node("Div", [order, graph.int64s([numChosen])]); // whose choice each is [tokens * numChosen]
+  const tokensOf = splitByExpert(segment, tokens, counts, experts.length);
+  return perExpert(segment, counts, experts, width, (expert, index) =>
+    compute(segment, graph.node("Gather", [x, tokensOf[index]!], { axis: 0 }), expert),
+  );
+}
+
+/**
+ * Takes rows that lie in order of experts already on through them.
+ *
+ * @param inner [tokens * numChosen, ...]
+ * @returns [tokens * numChosen, width]
+ */
+export function expertsOfChoices(
+  segment: Segment,
+  { inner, order: { counts }, width }: { inner: Value; order: ChoiceOrder; width: number },
+  { experts }: MixtureDescription,
+  compute: ComputeExpert,
+): Value {
+  const rowsOf = splitByExpert(segment, inner, counts, experts.length);
+  return perExpert(segment, counts, experts, width, (expert, index) =>
+    compute(segment, rowsOf[index]!, expert),
+  );
+}
+
+/** The weighted results of each token's choices, added up. @returns [tokens, width] */
+export function sumOfChoices(
+  { graph }: Segment,
+  {
+    results,
+    order: { rank },
+    choices: { weights },
+    width,
+  }: { results: Value; order: ChoiceOrder; choices: Choices; width: number },
+  { numChosen }: MixtureDescription,
+): Value {
+  const perChoice = graph.node("Reshape", [
+    graph.node("Gather", [results, rank], { axis: 0 }),
+    graph.int64s([-1, numChosen, width]),
+  ]);
+  const weighted = graph.node("Mul", [
+    perChoice,
+    graph.node("Reshape", [weights, graph.int64s([-1, numChosen, 1])]),
+  ]);
+  return graph.node("ReduceSum", [weighted, graph.int64s([1])], { keepdims: 0 });
+}
+
+function splitByExpert({ graph }: Segment, rows: Value, counts: Value, numExperts: number): Value[] {
+  const names = Array.from({ length: numExperts }, (_, expert) => `rows.${expert}`);
+  return graph.multiNode("Split", [rows, counts], names, { axis: 0 });
+}
+
+/** What those experts give that were chosen by any token, one behind the other. */
+function perExpert(
+  segment: Segment,
+  counts: Value,
+  experts: readonly GatedMlpDescription[],
+  width: number,
+  compute: (expert: GatedMlpDescription, index: number) => Value,
+): Value {
+  const { graph } = segment;
+  const flags = graph.node("Cast", [counts], { to: BOOL });
+  const names = experts.map((_, expert) => `isChosen.${expert}`);
+  const isChosen = graph.multiNode("Split", [flags, graph.int64s(experts.map(() => 1))], names, { axis: 0 });
+  const none = graph.initializer(`${segment.scope}noRows`, "float32", [0, width], new Float32Array(0));
+  const results = experts.map((expert, index) =>
+    graph.conditional(
+      isChosen[index]!,
+      () => compute(expert, index),
+      () => graph.node("Identity", [none]),
+    ),
+  );
+  return graph.node("Concat", results, { axis: 0 });
 }

@@ -23,16 +23,25 @@ export function feedForward(segment: Segment, x: Value, mlp: MlpDescription): Va
 }
 
 function gatedMlp(segment: Segment, x: Value, mlp: GatedMlpDescription): Value {
-  const { graph } = segment;
-  const half = numOutputs(mlp.gateUp) / 2;
-  const packed = linear(segment, x, mlp.gateUp); // [tokens, 2 * intermediateSize]
-  const [gate, up] = graph.multiNode("Split", [packed, graph.int64s([half, half])], ["gate", "up"], {
-    axis: -1,
-  });
-  const activated = activate(segment, gate!, mlp.activation);
-  return linear(segment, graph.node("Mul", [activated, up!]), mlp.down);
+  return linear(segment, gatedInner(segment, x, mlp), mlp.down);
 }
 
 function plainMlp(segment: Segment, x: Value, mlp: PlainMlpDescription): Value {
-  return linear(segment, activate(segment, linear(segment, x, mlp.up), mlp.activation), mlp.down);
+  return linear(segment, plainInner(segment, x, mlp), mlp.down);
+}
+
+/** What the second product takes. @returns [tokens, intermediateSize] */
+export function gatedInner(segment: Segment, x: Value, { gateUp, activation }: GatedMlpDescription): Value {
+  const { graph } = segment;
+  const half = numOutputs(gateUp) / 2;
+  const packed = linear(segment, x, gateUp); // [tokens, 2 * intermediateSize]
+  const [gate, up] = graph.multiNode("Split", [packed, graph.int64s([half, half])], ["gate", "up"], {
+    axis: -1,
+  });
+  return graph.node("Mul", [activate(segment, gate!, activation), up!]);
+}
+
+/** As {@link gatedInner}. */
+export function plainInner(segment: Segment, x: Value, { up, activation }: PlainMlpDescription): Value {
+  return activate(segment, linear(segment, x, up), activation);
 }

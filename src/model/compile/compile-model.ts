@@ -19,7 +19,7 @@ import { choosePrecision } from "./choose-precision.ts";
 import { FORMAT_VERSION, readCompiled, writeCompiled } from "./compiled-file.ts";
 import { fileHash, sha256 } from "./content-hash.ts";
 import { createProgress, type OnProgress, type Progress } from "./progress.ts";
-import { buildRankSegments } from "./rank-segments.ts";
+import { buildRankSegments, gatheredWidth } from "./rank-segments.ts";
 import type { Segment } from "./segment.ts";
 import { buildSegments } from "./segments.ts";
 import { writeSegments } from "./write-segments.ts";
@@ -160,9 +160,16 @@ function describeCompiled(
   };
 }
 
-function rankPart({ place, vocabulary }: RankDecoder): RankPart {
+function rankPart(decoder: RankDecoder): RankPart {
+  const { place, vocabulary } = decoder;
   const { start, end } = vocabulary;
-  return { rank: place.rank, numRanks: place.size, firstLogit: start, numLogits: end - start };
+  return {
+    rank: place.rank,
+    numRanks: place.size,
+    firstLogit: start,
+    numLogits: end - start,
+    gatheredWidth: gatheredWidth(decoder),
+  };
 }
 
 /** A failed system call here is about the cache folder: files of the model are read behind errors of their own. */

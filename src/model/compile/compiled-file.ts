@@ -6,7 +6,7 @@ import type { CompiledModel } from "../compiled-model.ts";
 const COMPILED_FILE = "compiled.json";
 
 /** Part of every cache key: raise it with any change to segments or weights. */
-export const FORMAT_VERSION = 4;
+export const FORMAT_VERSION = 5;
 
 /** The data file of a segment's graph file. */
 export function weightsFile(graphFile: string): string {

@@ -2,16 +2,14 @@
  * One segment under construction: its graph, and the weights that will fill its data file. Every weight has its place
  * before the first byte is read, so shapes are checked before anything is written.
  */
-import { TroupeError } from "../../errors/troupe-error.ts";
 import type { LinearDescription, RowRange } from "../decoder-description.ts";
 import { GraphBuilder, type Value } from "../onnx/graph-builder.ts";
 import { type DataType, EXTERNAL_ALIGNMENT, tensorBytes } from "../onnx/tensor-proto.ts";
 import type { LinearForm } from "../precisions/linear-form.ts";
-import { BLOCK, type QuantizedPrecision, storedWindow } from "../precisions/stored-form.ts";
+import type { QuantizedPrecision } from "../precisions/stored-form.ts";
 import { WEIGHT_TYPES } from "../safetensors/element-types.ts";
 import type { WeightStore } from "../safetensors/weight-store.ts";
 import { weightsFile } from "./compiled-file.ts";
-import { cutColumns } from "./cut-columns.ts";
 import type { EncodeStored } from "./stored-job.ts";
 import { scaleToUnitRows } from "./unit-rows.ts";
 import { type EncodeSlab, tensorShape, type WeightJob } from "./weight-job.ts";
@@ -80,10 +78,9 @@ export class Segment {
    * down to its columns where it does not have all.
    */
   encodeLinear(linear: LinearDescription, encode: EncodeSlab): void {
-    const { columns, inputs, unitRows } = linear;
-    this.encode(linear.weight, columns?.tensorColumns ?? inputs, (slab, file) => {
-      if (unitRows) scaleToUnitRows(slab.values, slab.numRows);
-      encode(columns === undefined ? slab : cutColumns(slab, columns.firstColumn, inputs), file);
+    this.encode(linear.weight, linear.inputs, (slab, file) => {
+      if (linear.unitRows) scaleToUnitRows(slab.values, slab.numRows);
+      encode(slab, file);
     });
   }
 
@@ -102,18 +99,11 @@ export class Segment {
       this.encodeLinear(linear, encode.floats);
       return;
     }
-    const { weight: ranges, inputs, columns } = linear;
-    const { firstColumn, tensorColumns } = columns ?? { firstColumn: 0, tensorColumns: inputs };
+    const { weight: ranges, inputs } = linear;
     const sources = ranges.map((range) =>
-      this.#store.quantizedMatrix(precision, range.tensor, [range.tensorRows, tensorColumns]),
+      this.#store.quantizedMatrix(precision, range.tensor, [range.tensorRows, inputs]),
     );
-    const window = storedWindow(precision, {
-      firstColumn,
-      numColumns: inputs,
-      numTensorColumns: tensorColumns,
-    });
-    if (window === null) throw cutInsideBlock(sources[0]!.values.name, firstColumn, inputs);
-    this.jobs.push({ kind: "stored", ranges, sources, window, encode: encode.stored });
+    this.jobs.push({ kind: "stored", ranges, sources, encode: encode.stored });
   }
 
   /** A float32 vector put together from ranges, with `offset` added to each element. */
@@ -134,11 +124,4 @@ export class Segment {
     this.jobs.push({ kind: "copy", tensor, position });
     return value;
   }
-}
-
-function cutInsideBlock(tensor: string, firstColumn: number, inputs: number): TroupeError {
-  const message =
-    `${tensor}: a rank takes ${inputs} inputs from ${firstColumn} on, which cuts through a block of ${BLOCK}; ` +
-    "take fewer ranks, or the weights it was converted from";
-  return new TroupeError("invalid_model", message, { details: { tensor, firstColumn, inputs } });
 }

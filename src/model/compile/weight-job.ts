@@ -15,8 +15,6 @@ export interface Slab {
   readonly values: Float32Array;
   readonly firstRow: number;
   readonly numRows: number;
-  /** Largest magnitude of each whole row, where the slab holds only some of its columns. [numRows] */
-  readonly rowMaxima?: Float32Array;
   /** Room for the encoded form of all rows, as long as it takes no more than float32. */
   readonly scratch: ArrayBuffer;
 }

@@ -61,36 +61,3 @@ export function storedPartOf(
   if (name.endsWith(SCALE_SUFFIX)) return { tensor: name.slice(0, -SCALE_SUFFIX.length), part: "scales" };
   return null;
 }
-
-/** Bytes of every row. */
-export interface RowWindow {
-  readonly start: number;
-  readonly length: number;
-}
-
-/**
- * Where some columns of a matrix lie in the rows of its stored form; null when they do not begin and end between blocks.
- *
- * @param numTensorColumns of the whole matrix
- */
-export function storedWindow(
-  precision: QuantizedPrecision,
-  { firstColumn, numColumns, numTensorColumns }: Readonly<Record<ColumnCount, number>>,
-): Readonly<Record<keyof StoredForm, RowWindow>> | null {
-  if (precision === "w8") {
-    return {
-      values: { start: firstColumn, length: numColumns },
-      scales: { start: 0, length: SCALE_BYTES },
-    };
-  }
-  const end = firstColumn + numColumns;
-  if (firstColumn % BLOCK !== 0 || (end % BLOCK !== 0 && end !== numTensorColumns)) return null;
-  const first = firstColumn / BLOCK;
-  const numBlocks = Math.ceil(end / BLOCK) - first;
-  const window = (blockBytes: number) => ({ start: first * blockBytes, length: numBlocks * blockBytes });
-  return { values: window(BLOCK / 2), scales: window(SCALE_BYTES) };
-}
-
-type ColumnCount = "firstColumn" | "numColumns" | "numTensorColumns";
-
-const SCALE_BYTES = 4;

@@ -3,7 +3,6 @@
  * each row of the input is quantised on the fly with a scale of its own. Rows share nothing, so a row's result does not
  * depend on its neighbours.
  */
-import { rowMaxima } from "../compile/cut-columns.ts";
 import type { DataFile } from "../compile/data-file.ts";
 import { numOutputs } from "../decoder-description.ts";
 import type { GraphBuilder, Value } from "../onnx/graph-builder.ts";
@@ -29,9 +28,9 @@ export const w8: LinearForm = {
       file.write(scales, scale.position + 4 * firstRow);
     };
     segment.encodeMatrix(linear, "w8", {
-      floats({ values, firstRow, numRows, rowMaxima, scratch }, file) {
+      floats({ values, firstRow, numRows, scratch }, file) {
         const quantized = new Int8Array(scratch, 0, values.length);
-        write(firstRow, quantized, quantizeRows(values, numRows, quantized, rowMaxima), file);
+        write(firstRow, quantized, quantizeRows(values, numRows, quantized), file);
       },
       stored({ values, scales, firstRow, numRows, scratch }, file) {
         const columns = new Int8Array(scratch, 0, values.length);
@@ -66,17 +65,11 @@ function zeroPoint(graph: GraphBuilder): Value {
  *
  * @param values [numRows, inputs]
  * @param quantized gets [inputs, numRows]
- * @param maxima largest magnitude of each row, where `values` has not all of its columns [numRows]
  * @returns the scale of each row [numRows]
  */
-export function quantizeRows(
-  values: Float32Array,
-  numRows: number,
-  quantized: Int8Array,
-  maxima = rowMaxima(values, numRows),
-): Float32Array {
+export function quantizeRows(values: Float32Array, numRows: number, quantized: Int8Array): Float32Array {
   const inputs = values.length / numRows;
-  const { scales, inverses } = rowScales(maxima);
+  const { scales, inverses } = rowScales(rowMaxima(values, numRows));
   forEachTileRun(numRows, inputs, (row, start, end) => {
     const inverse = inverses[row]!;
     for (let column = start; column < end; column++) {
@@ -113,6 +106,19 @@ export function dequantizeRows(quantized: Int8Array, scales: Float32Array, value
     const scale = scales[row]!;
     for (let i = row * inputs; i < (row + 1) * inputs; i++) values[i] = quantized[i]! * scale;
   }
+}
+
+/** The largest magnitude of each row. @param values [numRows, columns] */
+function rowMaxima(values: Float32Array, numRows: number): Float32Array {
+  const columns = values.length / numRows;
+  return Float32Array.from({ length: numRows }, (_, row) => {
+    let maximum = 0;
+    for (let i = row * columns; i < (row + 1) * columns; i++) {
+      const magnitude = Math.abs(values[i]!);
+      if (magnitude > maximum) maximum = magnitude;
+    }
+    return maximum;
+  });
 }
 
 function rowScales(maxima: Float32Array): {

@@ -4,11 +4,12 @@
  */
 import { invariant, TroupeError } from "../../errors/troupe-error.ts";
 import type { AttentionSpec } from "../compiled-model.ts";
-import type {
-  DecoderDescription,
-  LayerDescription,
-  LinearDescription,
-  RowRange,
+import {
+  type DecoderDescription,
+  type LayerDescription,
+  type LinearDescription,
+  numOutputs,
+  type RowRange,
 } from "../decoder-description.ts";
 import type { GatedMlpDescription, MlpDescription } from "../mlp-description.ts";
 import { type LinearCut, linearCuts } from "./linear-cuts.ts";
@@ -88,9 +89,14 @@ function shardMlp(mlp: MlpDescription, cutLinear: CutLinear): MlpDescription {
   }
 }
 
+/** Every product is cut by its outputs, those too whose shards are cut by inputs: so a rank adds up whole rows. */
 function shardLinear({ linear, outputs, inputs }: LinearCut, place: RankPlace): LinearDescription {
-  if (outputs !== null) return pickOutputs(linear, outputs, place);
-  return inputs === null ? linear : pickInputs(linear, inputs, place);
+  if (outputs === null && inputs === null) return linear;
+  return pickOutputs(linear, outputs ?? [channelsOf(linear)], place);
+}
+
+function channelsOf(linear: LinearDescription): CutPart {
+  return { name: "hidden", unit: "channel", numUnits: numOutputs(linear), unitSize: 1 };
 }
 
 /** Some outputs of a linear layer, which is some rows of weight and bias. */
@@ -107,13 +113,6 @@ function pickOutputs(
   });
   const pick = (ranges: readonly RowRange[]) => spans.flatMap((span) => pickRows(ranges, span));
   return { ...linear, weight: pick(linear.weight), bias: linear.bias && pick(linear.bias) };
-}
-
-/** Some inputs of a linear layer: its outputs become this rank's part of a sum, to which rank 0 alone adds the bias. */
-function pickInputs(linear: LinearDescription, part: CutPart, place: RankPlace): LinearDescription {
-  const { start, end } = rowsOf(part, place, 0);
-  const columns = { firstColumn: start, tensorColumns: linear.inputs };
-  return { ...linear, inputs: end - start, columns, bias: place.rank === 0 ? linear.bias : null };
 }
 
 function rowsOf(part: CutPart, place: RankPlace, offset: number): Span {

@@ -2,10 +2,11 @@ import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { loadSession, type Session, tensor } from "../../../src/execution/onnx-runtime.ts";
+import { loadSession, type Tensor, tensor } from "../../../src/execution/onnx-runtime.ts";
 import { describeMixture } from "../../../src/model/architectures/mixture.ts";
 import { gatedMlp, linear } from "../../../src/model/architectures/parts.ts";
 import { feedForward } from "../../../src/model/blocks/mlp.ts";
+import { enterMlp, leaveMlp } from "../../../src/model/blocks/mlp-halves.ts";
 import { createTemporaryFolder } from "../../../src/model/compile/cache-folder.ts";
 import { createProgress } from "../../../src/model/compile/progress.ts";
 import { Segment } from "../../../src/model/compile/segment.ts";
@@ -69,26 +70,52 @@ async function withMixture(
   description: MixtureDescription,
   precision: Precision,
   use: (run: (rows: Float32Array) => Float32Array) => void,
+  buildParts = WHOLE,
 ): Promise<void> {
   using dir = temporaryDir();
   writeFileSync(join(dir.path, "model.safetensors"), file);
   await using store = await WeightStore.open(dir.path);
-  const segment = new Segment("mixture", LINEAR_FORMS[precision], store);
-  const x = segment.graph.input("x", "float32", ["tokens", HIDDEN]);
-  segment.graph.output("y", feedForward(segment, x, description), "float32", ["tokens", HIDDEN]);
+  const segments = buildParts.map((build, index) => {
+    const segment = new Segment(`mixture-${index}`, LINEAR_FORMS[precision], store);
+    build(segment, description);
+    return segment;
+  });
   const folder = await createTemporaryFolder(dir.path);
-  await writeSegments([segment], { store, folder, progress: createProgress(undefined, undefined) });
-  const path = join(folder.path, segment.graphFile);
-  const session: Session = loadSession(path, { name: "mixture", threads: 2, keepArena: false });
+  await writeSegments(segments, { store, folder, progress: createProgress(undefined, undefined) });
+  const sessions = segments.map(({ name, graphFile }) =>
+    loadSession(join(folder.path, graphFile), { name, threads: 2, keepArena: false }),
+  );
   try {
     use((rows) => {
-      const feeds = { x: tensor("float32", rows, [rows.length / HIDDEN, HIDDEN]) };
-      return session.run(feeds, ["y"]).y!.data as Float32Array;
+      let feeds: Feeds = { x: tensor("float32", rows, [rows.length / HIDDEN, HIDDEN]) };
+      for (const session of sessions) {
+        const outputs = session.run(feeds, session.outputNames);
+        feeds = Object.fromEntries(
+          Object.entries(outputs).map(([name, value]) => [name.replace("part.", ""), value]),
+        );
+      }
+      return feeds.y!.data as Float32Array;
     });
   } finally {
-    session.release();
+    for (const session of sessions) session.release();
   }
 }
+
+type Feeds = Readonly<Record<string, Tensor>>;
+type BuildPart = (segment: Segment, description: MixtureDescription) => void;
+
+const inputRows = ({ graph }: Segment) => graph.input("x", "float32", ["tokens", HIDDEN]);
+const outputRows = ({ graph }: Segment, y: string) => graph.output("y", y, "float32", ["tokens", HIDDEN]);
+
+const WHOLE: readonly BuildPart[] = [
+  (segment, description) => outputRows(segment, feedForward(segment, inputRows(segment), description)),
+];
+
+/** As ranks compute it, with a single one that has all columns. */
+const HALVES: readonly BuildPart[] = [
+  (segment, description) => enterMlp(segment, inputRows(segment), description),
+  (segment, description) => outputRows(segment, leaveMlp(segment, description)),
+];
 
 function product(name: string, row: readonly number[]): number[] {
   const weight = weights[`${name}.weight`]!;
@@ -176,5 +203,16 @@ for (const precision of PRECISIONS) {
         );
       }
     });
+  });
+}
+
+for (const precision of PRECISIONS) {
+  test(`in ${precision} a mixture in two halves has the bits of the whole`, async () => {
+    const description = describe({ normalizeWeights: true, hasShared: true });
+    const results: Float32Array[] = [];
+    for (const parts of [WHOLE, HALVES]) {
+      await withMixture(description, precision, (run) => void results.push(run(rows)), parts);
+    }
+    assert.deepEqual(results[1], results[0]);
   });
 }

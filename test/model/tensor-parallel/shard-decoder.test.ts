@@ -28,8 +28,7 @@ test("a rank has its heads, its columns and its part of the vocabulary", async (
       [16, 16],
     ],
   );
-  assert.equal(output.inputs, 32);
-  assert.deepEqual(output.columns, { firstColumn: 32, tensorColumns: 64 });
+  assert.deepEqual([output.inputs, output.weight[0]!.firstRow, numOutputs(output)], [64, 32, 32]);
   const [gateUp, down] = mlpLinears(mlp);
   assert.deepEqual(
     gateUp!.weight.map(({ tensor, firstRow, numRows }) => [tensor.split(".").at(-2), firstRow, numRows]),
@@ -38,7 +37,7 @@ test("a rank has its heads, its columns and its part of the vocabulary", async (
       ["up_proj", 80, 80],
     ],
   );
-  assert.deepEqual([down!.inputs, down!.columns?.firstColumn, numOutputs(down!)], [80, 80, 64]);
+  assert.deepEqual([down!.inputs, down!.weight[0]!.firstRow, numOutputs(down!)], [160, 32, 32]);
   assert.deepEqual([head.weight[0]!.firstRow, numOutputs(head)], [256, 256]);
 });
 
@@ -55,11 +54,17 @@ test("with more ranks than KV heads, ranks share one and part its queries", asyn
   }
 });
 
-test("rank 0 alone adds the bias of a partial sum", async () => {
+test("a bias is cut with the outputs of its layer", async () => {
   const decoder = await describe("bloom");
-  const biasOf = (rank: number) => shardDecoder(decoder, { rank, size: 2 }).layers[0]!.output.bias;
-  assert.deepEqual(biasOf(0), decoder.layers[0]!.output.bias);
-  assert.equal(biasOf(1), null);
+  const [whole, ...parts] = [decoder, ...[0, 1].map((rank) => shardDecoder(decoder, { rank, size: 2 }))].map(
+    ({ layers }) => layers[0]!.output.bias!,
+  );
+  const { tensor, numRows } = whole![0]!;
+  const half = numRows / 2;
+  assert.deepEqual(
+    parts,
+    [0, half].map((firstRow) => [{ tensor, tensorRows: numRows, firstRow, numRows: half }]),
+  );
 });
 
 test("ALiBi slopes go with their heads", async () => {
