@@ -16,7 +16,8 @@ import { PRECISIONS, type Precision } from "../src/model/compiled-model.ts";
 import type { Engine } from "../src/protocol/engine.ts";
 import { BareLoop } from "./bare-loop.ts";
 import { firstTokenMs, lookAt, openStreams, type Stretch, stretchBetween } from "./engine-load.ts";
-import { byContext, type Points, parsePoints, pointName } from "./engine-points.ts";
+import { byContext, type Points, parsePoints } from "./engine-points.ts";
+import { type DecodeResult, type PrefillResult, printResults, resultName } from "./engine-results.ts";
 import { kvTokenBytes, prefillOperations, weightBytes } from "./llama-work.ts";
 import { type MachineLimits, measureLimits } from "./machine-limits.ts";
 import { TINY_LLAMA } from "./random-checkpoint.ts";
@@ -43,37 +44,6 @@ const { values: flags } = parseArgs({
 const ROOM = 512;
 const MAX_PREFILL_REPEATS = 4;
 const PREFILL_TOKENS = 4096;
-
-/** One measured point of decoding. */
-export interface DecodeResult extends Stretch {
-  readonly kind: "decode";
-  readonly precision: Precision;
-  readonly kvDtype: KvDtype;
-  readonly numLayers: number;
-  readonly numStreams: number;
-  readonly contextLen: number;
-  readonly tokensPerSecond: number;
-  /** Part of the step's time that reading its weights, keys and values takes at best. */
-  readonly rooflineShare: number;
-  /** Parts of the step's time outside of ONNX Runtime's runs. */
-  readonly outsideShare: number;
-  /** Time of a step in the bare loop over that in the engine; null when it was not measured. */
-  readonly bareRatio: number | null;
-  readonly limits: MachineLimits;
-}
-
-/** One measured point of computing a prompt. */
-export interface PrefillResult {
-  readonly kind: "prefill";
-  readonly precision: Precision;
-  readonly numLayers: number;
-  readonly promptLen: number;
-  readonly firstTokenMs: number;
-  readonly tokensPerSecond: number;
-  /** Of the measured peak of 8-bit products. */
-  readonly peakShare: number;
-  readonly limits: MachineLimits;
-}
 
 class EngineBench {
   readonly #model: RandomModel;
@@ -222,39 +192,6 @@ class EngineBench {
   }
 }
 
-const percent = (share: number): number => rounded(100 * share);
-
-function printResults(results: readonly (DecodeResult | PrefillResult)[]): void {
-  const prefills = results.filter((result) => result.kind === "prefill");
-  if (prefills.length > 0)
-    console.table(
-      prefills.map(({ precision, promptLen, tokensPerSecond, firstTokenMs, peakShare }) => ({
-        precision,
-        prompt: promptLen,
-        "tokens/s": rounded(tokensPerSecond),
-        "first token ms": rounded(firstTokenMs),
-        "% of int8 peak": percent(peakShare),
-      })),
-    );
-  const decodes = results.filter((result) => result.kind === "decode");
-  if (decodes.length > 0) console.table(decodes.map(decodeRow));
-}
-
-function decodeRow(result: DecodeResult): Record<string, string | number | null> {
-  const { precision, numStreams, contextLen, tokensPerSecond, p50StepMs, partsMs } = result;
-  const { rooflineShare, outsideShare, bareRatio } = result;
-  return {
-    precision,
-    "streams x context": pointName({ numStreams, contextLen }),
-    "tokens/s": rounded(tokensPerSecond),
-    "step ms": rounded(p50StepMs),
-    "% of roofline": percent(rooflineShare),
-    "bare loop": bareRatio === null ? null : rounded(bareRatio),
-    "% outside run": percent(outsideShare),
-    ...Object.fromEntries(Object.entries(partsMs).map(([part, ms]) => [`${part} ms`, rounded(ms)])),
-  };
-}
-
 const points = parsePoints((flags.quick ? "quick" : flags.points).split(","));
 const precisions = flags.precision.split(",").map((name) => PRECISIONS.find((known) => known === name));
 const kvDtype = KV_DTYPES.find((name) => name === flags.kv);
@@ -273,9 +210,6 @@ console.log(
 for (const precision of precisions) {
   const results = await new EngineBench(model, precision!, kvDtype, points, limits).run();
   printResults(results);
-  const records = results.map((result) => {
-    const point = result.kind === "prefill" ? `p${result.promptLen}` : pointName(result);
-    return [`${precision} ${point}`, result] as const;
-  });
+  const records = results.map((result) => [resultName(result), result] as const);
   writeResults(flags.json, "engine", Object.fromEntries(records));
 }
