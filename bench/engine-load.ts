@@ -2,6 +2,7 @@
 import type { Engine } from "../src/protocol/engine.ts";
 import { createSamplingParams } from "../src/sampling/create-sampling-params.ts";
 import { type StepFigures, type StepPart, type StepTime, stepParts } from "../src/scheduling/step-times.ts";
+import { coresOfOthers, type ProcessorTime, processorTime } from "./processor-time.ts";
 import { randomPrompt } from "./random-model.ts";
 import { median } from "./report.ts";
 import type { OpenStream } from "./streams.ts";
@@ -36,13 +37,21 @@ export interface Look {
   readonly numTokens: number;
   readonly steps: readonly StepTime[];
   readonly totals: StepFigures;
+  readonly processor: ProcessorTime;
 }
 
 export function lookAt(engine: Engine): Look {
   const { steps, totals } = engine.snapshot();
   const { generationTokens } = engine.status().counters;
   const numSteps = steps.at(-1)?.step ?? 0;
-  return { atMs: performance.now(), numSteps, numTokens: generationTokens, steps, totals };
+  return {
+    atMs: performance.now(),
+    numSteps,
+    numTokens: generationTokens,
+    steps,
+    totals,
+    processor: processorTime(),
+  };
 }
 
 /** What lies between two looks. */
@@ -59,6 +68,8 @@ export interface Stretch {
   readonly numRuns: number;
   readonly outputBytes: number;
   readonly gatheredBytes: number;
+  /** Cores that were busy with something else: what was measured meanwhile is worth less. */
+  readonly coresOfOthers: number;
 }
 
 export function stretchBetween(before: Look, after: Look): Stretch {
@@ -81,5 +92,6 @@ export function stretchBetween(before: Look, after: Look): Stretch {
     numRuns: mean(({ numRuns }) => numRuns),
     outputBytes: mean(({ outputBytes }) => outputBytes),
     gatheredBytes: mean(({ gatheredBytes }) => gatheredBytes),
+    coresOfOthers: coresOfOthers(before.processor, after.processor),
   };
 }

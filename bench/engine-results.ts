@@ -63,6 +63,7 @@ function prefillRow({ precision, promptLen, tokensPerSecond, firstTokenMs, peakS
 
 function decodeRow(result: DecodeResult) {
   const { precision, tokensPerSecond, p50StepMs, partsMs, rooflineShare, outsideShare, bareRatio } = result;
+  const { coresOfOthers } = result;
   return {
     precision,
     "streams x context": pointName(result),
@@ -71,6 +72,7 @@ function decodeRow(result: DecodeResult) {
     "% of roofline": percent(rooflineShare),
     "bare loop": bareRatio === null ? null : rounded(bareRatio),
     "% outside run": percent(outsideShare),
+    "cores of others": rounded(coresOfOthers),
     ...Object.fromEntries(Object.entries(partsMs).map(([part, ms]) => [`${part} ms`, rounded(ms)])),
   };
 }

@@ -44,6 +44,8 @@ const { values: flags } = parseArgs({
 const ROOM = 512;
 const MAX_PREFILL_REPEATS = 4;
 const PREFILL_TOKENS = 4096;
+const MIN_BARE_STEPS = 5;
+const BARE_MS = 1500;
 
 class EngineBench {
   readonly #model: RandomModel;
@@ -164,8 +166,9 @@ class EngineBench {
     await load.shrink(0);
     if (bare === null) return results;
     return results.map((result) => {
-      const { numStreams, p50StepMs, numSteps } = result;
-      const bareMs = bare.decodeMs(numStreams, contextLen, Math.min(numSteps, 24));
+      const { numStreams, p50StepMs } = result;
+      const numSteps = Math.max(MIN_BARE_STEPS, Math.ceil(BARE_MS / p50StepMs));
+      const bareMs = bare.decodeMs(numStreams, contextLen, numSteps);
       return { ...result, bareRatio: bareMs / p50StepMs };
     });
   }
@@ -175,6 +178,7 @@ class EngineBench {
     const kvBytes = numStreams * contextLen * kvTokenBytes(shape, this.#kvDtype);
     const readMs = ((weightBytes(shape, this.#precision) + kvBytes) / this.#limits.readBytesPerSecond) * 1000;
     const stepMs = (stretch.seconds * 1000) / stretch.numSteps;
+    const allPartsMs = Object.values(stretch.partsMs).reduce((sum, ms) => sum + ms, 0);
     return {
       kind: "decode",
       precision: this.#precision,
@@ -185,7 +189,7 @@ class EngineBench {
       ...stretch,
       tokensPerSecond: stretch.numTokens / stretch.seconds,
       rooflineShare: readMs / stepMs,
-      outsideShare: 1 - (stretch.partsMs.run + stretch.partsMs.wait) / stepMs,
+      outsideShare: 1 - (stretch.partsMs.run + stretch.partsMs.wait) / allPartsMs,
       bareRatio: null,
       limits: this.#limits,
     };

@@ -92,16 +92,17 @@ function aligned(numBytes: number): number {
 /** Random quants; scales keep activations near 1. */
 function writeBlocks(out: number, dims: readonly number[], { quantBytes, maxQuant }: BlockType): void {
   const blockBytes = 2 + quantBytes;
-  const slab = randomBytes(SLAB_BLOCKS * blockBytes);
+  const numBlocks = elementsOf(dims) / BLOCK;
+  const slab = randomBytes(Math.min(SLAB_BLOCKS, numBlocks) * blockBytes);
   const scale = new Uint8Array(Float16Array.of(1.7 / Math.sqrt(dims[1]!) / maxQuant).buffer);
   for (let at = 0; at < slab.byteLength; at += blockBytes) slab.set(scale, at);
-  let left = (elementsOf(dims) / BLOCK) * blockBytes;
+  let left = numBlocks * blockBytes;
   for (; left > 0; left -= slab.byteLength) writeSync(out, slab, 0, Math.min(left, slab.byteLength));
 }
 
 function randomBytes(length: number): Uint8Array {
   let state = 1;
-  const random = Uint8Array.from({ length: RANDOM_BYTES }, () => {
+  const random = Uint8Array.from({ length: Math.min(RANDOM_BYTES, length) }, () => {
     state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
     return state >>> 24;
   });
