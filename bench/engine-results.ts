@@ -34,6 +34,8 @@ export interface PrefillResult {
   readonly tokensPerSecond: number;
   /** Of the measured peak of 8-bit products. */
   readonly peakShare: number;
+  /** As in a {@link Stretch}. */
+  readonly coresOfOthers: number;
   readonly limits: MachineLimits;
 }
 
@@ -51,13 +53,15 @@ export function resultName(result: DecodeResult | PrefillResult): string {
   return `${result.precision} ${result.kind === "prefill" ? `p${result.promptLen}` : pointName(result)}`;
 }
 
-function prefillRow({ precision, promptLen, tokensPerSecond, firstTokenMs, peakShare }: PrefillResult) {
+function prefillRow(result: PrefillResult) {
+  const { precision, promptLen, tokensPerSecond, firstTokenMs, peakShare, coresOfOthers } = result;
   return {
     precision,
     prompt: promptLen,
     "tokens/s": rounded(tokensPerSecond),
     "first token ms": rounded(firstTokenMs),
     "% of int8 peak": percent(peakShare),
+    "cores of others": rounded(coresOfOthers),
   };
 }
 

@@ -20,6 +20,7 @@ import { byContext, type Points, parsePoints } from "./engine-points.ts";
 import { type DecodeResult, type PrefillResult, printResults, resultName } from "./engine-results.ts";
 import { kvTokenBytes, prefillOperations, weightBytes } from "./llama-work.ts";
 import { type MachineLimits, measureLimits } from "./machine-limits.ts";
+import { coresOfOthers, processorTime } from "./processor-time.ts";
 import { TINY_LLAMA } from "./random-checkpoint.ts";
 import { type RandomModel, randomModel, randomPrompt } from "./random-model.ts";
 import { describeMachine, machineText, median, rounded, writeResults } from "./report.ts";
@@ -128,6 +129,7 @@ class EngineBench {
   async #prefill(engine: Engine, promptLen: number): Promise<PrefillResult> {
     const numRepeats = Math.max(1, Math.min(MAX_PREFILL_REPEATS, Math.floor(PREFILL_TOKENS / promptLen)));
     const times: number[] = [];
+    const before = processorTime();
     while (times.length < numRepeats) times.push(await firstTokenMs(engine, promptLen, this.#salt++));
     const ms = median(times);
     const { shape } = this.#model;
@@ -140,6 +142,7 @@ class EngineBench {
       firstTokenMs: ms,
       tokensPerSecond: (promptLen / ms) * 1000,
       peakShare: peakMs / ms,
+      coresOfOthers: coresOfOthers(before, processorTime()),
       limits: this.#limits,
     };
   }
@@ -168,8 +171,10 @@ class EngineBench {
     return results.map((result) => {
       const { numStreams, p50StepMs } = result;
       const numSteps = Math.max(MIN_BARE_STEPS, Math.ceil(BARE_MS / p50StepMs));
-      const bareMs = bare.decodeMs(numStreams, contextLen, numSteps);
-      return { ...result, bareRatio: bareMs / p50StepMs };
+      const before = processorTime();
+      const bareRatio = bare.decodeMs(numStreams, contextLen, numSteps) / p50StepMs;
+      const others = coresOfOthers(before, processorTime());
+      return { ...result, bareRatio, coresOfOthers: Math.max(result.coresOfOthers, others) };
     });
   }
 

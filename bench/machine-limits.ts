@@ -5,6 +5,7 @@ import { siblingModule } from "../src/core/sibling-module.ts";
 import { loadSession, tensor } from "../src/execution/onnx-runtime.ts";
 import { GraphBuilder } from "../src/model/onnx/graph-builder.ts";
 import type { ReaderTask } from "./memory-reader.ts";
+import { coresOfOthers, processorTime } from "./processor-time.ts";
 import type { LlamaShape } from "./random-checkpoint.ts";
 
 /** See {@link measureLimits}. */
@@ -13,6 +14,8 @@ export interface MachineLimits {
   readonly readBytesPerSecond: number;
   /** Multiplications and additions of 8-bit integers a second. */
   readonly int8OperationsPerSecond: number;
+  /** Cores that were busy with something else meanwhile. */
+  readonly coresOfOthers: number;
 }
 
 const BYTES_OF_THREAD = 2 ** 28;
@@ -24,10 +27,11 @@ export async function measureLimits(
   shape: LlamaShape,
   numThreads = availableParallelism(),
 ): Promise<MachineLimits> {
-  return {
-    readBytesPerSecond: await readBandwidth(numThreads),
-    int8OperationsPerSecond: int8Peak(shape, numThreads),
-  };
+  const before = processorTime();
+  const readBytesPerSecond = await readBandwidth(numThreads);
+  const int8OperationsPerSecond = int8Peak(shape, numThreads);
+  const others = coresOfOthers(before, processorTime());
+  return { readBytesPerSecond, int8OperationsPerSecond, coresOfOthers: others };
 }
 
 /** Best of some rounds in which every thread reads memory of its own. */

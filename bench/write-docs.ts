@@ -9,6 +9,7 @@ import { COLORS, lineChart, type Series } from "./docs/line-chart.ts";
 import {
   costTable,
   decodeTable,
+  explainMarks,
   partsTable,
   prefillTable,
   provenance,
@@ -33,7 +34,7 @@ const decodes = engine.filter((result) => result.kind === "decode");
 
 /** Text for each marker, by the section of the results that it needs. */
 const BLOCKS: readonly (readonly [section: string, marker: string, write: () => string])[] = [
-  ["engine", "machine", () => `Measured on ${provenance(engine)}.`],
+  ["engine", "machine", () => `Measured on ${provenance(engine)}.${explainMarks(engine)}`],
   ["engine", "decode", () => decodeTable(engine)],
   ["engine", "parts", () => partsTable(engine)],
   ["engine", "prefill", () => prefillTable(engine)],

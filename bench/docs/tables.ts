@@ -47,7 +47,7 @@ export function decodeTable(all: Records<DecodeResult | PrefillResult>): string 
   return markdownTable(
     head,
     list.map((result) => [
-      result.precision,
+      `${result.precision}${mark(result)}`,
       result.contextLen,
       result.numStreams,
       rounded(result.tokensPerSecond),
@@ -78,12 +78,12 @@ export function prefillTable(all: Records<DecodeResult | PrefillResult>): string
     .sort((a, b) => a.precision.localeCompare(b.precision) || a.promptLen - b.promptLen);
   return markdownTable(
     ["weights", "prompt", "tokens/s", "first token ms", "% of int8 peak"],
-    list.map(({ precision, promptLen, tokensPerSecond, firstTokenMs, peakShare }) => [
-      precision,
-      promptLen,
-      rounded(tokensPerSecond),
-      rounded(firstTokenMs),
-      rounded(100 * peakShare),
+    list.map((result) => [
+      `${result.precision}${mark(result)}`,
+      result.promptLen,
+      rounded(result.tokensPerSecond),
+      rounded(result.firstTokenMs),
+      rounded(100 * result.peakShare),
     ]),
   );
 }
@@ -154,6 +154,21 @@ export function costTable(results: Results): string {
       `${rounded(limit)} ${unit}`,
     ]),
   );
+}
+
+/** More of a core than that, and a figure says more about the others. */
+const MAX_OTHERS = 0.1;
+
+/** A star where something else ran on the machine meanwhile. */
+function mark({ coresOfOthers, limits }: DecodeResult | PrefillResult): string {
+  return Math.max(coresOfOthers, limits.coresOfOthers) > MAX_OTHERS ? " \\*" : "";
+}
+
+/** Explains the stars; empty when there are none. */
+export function explainMarks(all: Records<DecodeResult | PrefillResult>): string {
+  const num = all.filter((result) => mark(result) !== "").length;
+  if (num === 0) return "";
+  return ` \\* marks ${num} of ${all.length} points of the engine during which other programs took more than ${MAX_OTHERS} of a core: they, and ratios to the machine's limits above all, are worth little.`;
 }
 
 function byPrecisionContextStreams(a: DecodeResult, b: DecodeResult): number {

@@ -56,4 +56,6 @@ process.on("message", async (task: Task) => {
   );
   process.send!(answer);
 });
+// whoever measures was cut off
+process.on("disconnect", () => process.exit(1));
 process.send!({ value: 0 } satisfies Answer);

@@ -42,6 +42,11 @@ export const ENTRANTS: Readonly<Record<string, Entrant>> = {
   "transformers-q8": entrant("./transformers-js", "q8"),
 };
 
+/** Flash attention takes part only when it is named. */
+export const USUAL_ENTRANTS: readonly string[] = Object.keys(ENTRANTS).filter(
+  (name) => !ENTRANTS[name]!.flashAttention,
+);
+
 type SharedOptions = Omit<ContestantOptions, "precision" | "flashAttention">;
 
 /** @throws TroupeError `unsupported` when its packages are not installed */

@@ -11,11 +11,11 @@ import { toTroupeError } from "../../src/errors/troupe-error.ts";
 import { TINY_LLAMA } from "../random-checkpoint.ts";
 import { describeMachine, machineText, median, rounded, writeResults } from "../report.ts";
 import type { Task } from "./contestant.ts";
-import { type Competitor, ENTRANTS, type Entrant, startCompetitor } from "./rival.ts";
+import { type Competitor, ENTRANTS, type Entrant, startCompetitor, USUAL_ENTRANTS } from "./rival.ts";
 
 const { values: flags } = parseArgs({
   options: {
-    contestants: { type: "string", default: Object.keys(ENTRANTS).join(",") },
+    contestants: { type: "string", default: USUAL_ENTRANTS.join(",") },
     tasks: { type: "string" },
     rounds: { type: "string", default: "2" },
     layers: { type: "string", default: String(TINY_LLAMA.numLayers) },
@@ -61,8 +61,15 @@ const options = {
 };
 
 const measured = new Map<string, Map<string, number>>();
+/** Also into the file, so that a run which is cut off keeps what it has. */
 const record = (task: string, name: string, value: number): void => {
-  measured.set(task, (measured.get(task) ?? new Map()).set(name, value));
+  const unit = TASKS[task]?.unit ?? "s";
+  const values = (measured.get(task) ?? new Map<string, number>()).set(name, value);
+  measured.set(task, values);
+  console.log(`${task}, ${name}: ${rounded(value)} ${unit}`);
+  writeResults(flags.json, "rivals", {
+    [`${flags.layers} layers, ${task}`]: { unit, values: Object.fromEntries(values) },
+  });
 };
 
 /** Loads twice: the first time brings the files into the system's cache. */
@@ -125,8 +132,3 @@ const rows = [...measured].map(([task, values]) => {
 });
 console.table(rows);
 console.log(`In brackets: divided by ${REFERENCE}. More is better for tokens/s, less for all else.`);
-const records = [...measured].map(([task, values]) => [
-  `${flags.layers} layers, ${task}`,
-  { unit: TASKS[task]?.unit ?? "s", values: Object.fromEntries(values) },
-]);
-writeResults(flags.json, "rivals", Object.fromEntries(records) as Record<string, object>);
