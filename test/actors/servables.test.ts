@@ -276,6 +276,18 @@ test("stopping: new requests are refused, what runs may end, what is left is cut
   }
 });
 
+test("a second stop cuts what the first one waits for; the answer still arrives", async (t) => {
+  const { running, post } = await startTestServables(t, { grpc: null });
+  const hold = holdOn(t, "cut");
+  const held = post("test:hold", { word: "cut" });
+  await hold.waiting;
+  const stopped = running.stop({ drainMs: 60_000 });
+  void running.stop();
+  assert.match((await held).body, /^\{"error_msg":"The server is stopping and the time to finish is over/);
+  hold.go();
+  await stopped;
+});
+
 test("what no client sends is answered or dropped, others are served, and nothing of it is called a bug", async (t) => {
   const { running, post, client, log } = await startTestServables(t);
   const head = "POST /model/test:echo HTTP/1.1\r\nHost: x\r\nContent-Length: 500\r\n\r\n";
