@@ -49,7 +49,7 @@ export const convertWeightCommand: CommandSpec = {
 export const modelConvertCommand: CommandSpec = {
   name: "model_convert",
   group: OTHER_SYSTEMS,
-  summary: "br-vllm-serving's conversion of models: troupe convert --precision w8",
+  summary: "br-vllm-serving's conversion: troupe convert to w8",
   description:
     "Writes a model with 8-bit weights into a folder of its name below --output_dir, for model_file of a configuration\n" +
     "without cached_dir. Folders of Hugging Face are served without it, too.",
