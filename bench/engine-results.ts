@@ -9,6 +9,8 @@ import { rounded } from "./report.ts";
 /** One measured point of decoding. */
 export interface DecodeResult extends Stretch {
   readonly kind: "decode";
+  /** Settings that are not as usual; only results without any go into docs/performance.md. */
+  readonly variant: string;
   readonly precision: Precision;
   readonly kvDtype: KvDtype;
   readonly numLayers: number;
@@ -27,6 +29,8 @@ export interface DecodeResult extends Stretch {
 /** One measured point of computing a prompt. */
 export interface PrefillResult {
   readonly kind: "prefill";
+  /** As in {@link DecodeResult}. */
+  readonly variant: string;
   readonly precision: Precision;
   readonly numLayers: number;
   readonly promptLen: number;
@@ -50,7 +54,8 @@ export function printResults(results: readonly (DecodeResult | PrefillResult)[])
 
 /** Names a result in a file of results. */
 export function resultName(result: DecodeResult | PrefillResult): string {
-  return `${result.precision} ${result.kind === "prefill" ? `p${result.promptLen}` : pointName(result)}`;
+  const point = result.kind === "prefill" ? `p${result.promptLen}` : pointName(result);
+  return `${result.precision} ${point}${result.variant === "" ? "" : `, ${result.variant}`}`;
 }
 
 function prefillRow(result: PrefillResult) {

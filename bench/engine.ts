@@ -33,13 +33,15 @@ const { values: flags } = parseArgs({
     precision: { type: "string", default: "w8,w4" },
     kv: { type: "string", default: "f32" },
     layers: { type: "string", default: String(TINY_LLAMA.numLayers) },
-    threads: { type: "string", default: String(availableParallelism()) },
+    threads: { type: "string" },
     ranks: { type: "string", default: "1" },
     "batch-tokens": { type: "string" },
     "no-bare": { type: "boolean", default: false },
     json: { type: "string", default: "bench/results/results.json" },
   },
 });
+
+const numThreads = flags.threads === undefined ? availableParallelism() : Number(flags.threads);
 
 /** Tokens a stream may draw while it is measured. */
 const ROOM = 512;
@@ -105,7 +107,7 @@ class EngineBench {
         kvDtype: this.#kvDtype,
         // a prompt must not be found where it is to be computed
         prefixCache: false,
-        threads: Number(flags.threads),
+        ...(flags.threads !== undefined && { threads: Number(flags.threads) }),
         tensorParallel: Number(flags.ranks),
         ...(maxNumBatchedTokens !== undefined && { maxNumBatchedTokens: Number(maxNumBatchedTokens) }),
       },
@@ -122,7 +124,7 @@ class EngineBench {
   async #loadBareLoop(): Promise<BareLoop> {
     const { modelDir, cacheDir } = this.#model;
     const compiled = await compileModel({ modelDir, cacheDir, precision: this.#precision });
-    const [numThreads, kvDtype] = [Number(flags.threads), this.#kvDtype];
+    const kvDtype = this.#kvDtype;
     return new BareLoop({ compiled, kvDtype, numThreads, maxContextTokens: this.#contextTokens() });
   }
 
@@ -136,6 +138,7 @@ class EngineBench {
     const peakMs = (prefillOperations(shape, promptLen) / this.#limits.int8OperationsPerSecond) * 1000;
     return {
       kind: "prefill",
+      variant: variantOf(this.#kvDtype),
       precision: this.#precision,
       numLayers: shape.numLayers,
       promptLen,
@@ -186,6 +189,7 @@ class EngineBench {
     const allPartsMs = Object.values(stretch.partsMs).reduce((sum, ms) => sum + ms, 0);
     return {
       kind: "decode",
+      variant: variantOf(this.#kvDtype),
       precision: this.#precision,
       kvDtype: this.#kvDtype,
       numLayers: shape.numLayers,
@@ -201,6 +205,20 @@ class EngineBench {
   }
 }
 
+/** What is not as usual. */
+function variantOf(kvDtype: KvDtype): string {
+  const { layers, ranks, threads } = flags;
+  const tokens = flags["batch-tokens"];
+  const unusual = [
+    ...(Number(layers) === TINY_LLAMA.numLayers ? [] : [`${layers} layers`]),
+    ...(kvDtype === "f32" ? [] : [`KV ${kvDtype}`]),
+    ...(ranks === "1" ? [] : [`${ranks} ranks`]),
+    ...(threads === undefined ? [] : [`${threads} threads`]),
+    ...(tokens === undefined ? [] : [`${tokens} tokens a step`]),
+  ];
+  return unusual.join(", ");
+}
+
 const points = parsePoints((flags.quick ? "quick" : flags.points).split(","));
 const precisions = flags.precision.split(",").map((name) => PRECISIONS.find((known) => known === name));
 const kvDtype = KV_DTYPES.find((name) => name === flags.kv);
@@ -211,10 +229,10 @@ if (points === undefined || precisions.includes(undefined) || kvDtype === undefi
   process.exit(2);
 }
 const model = randomModel({ numLayers: Number(flags.layers) });
-const limits = await measureLimits(model.shape, Number(flags.threads));
+const limits = await measureLimits(model.shape, numThreads);
 console.log(machineText(describeMachine()));
 console.log(
-  `${flags.layers} layers of TinyLlama-1.1B, ${flags.ranks} ranks, ${flags.threads} threads, KV ${kvDtype}; it reads ${rounded(limits.readBytesPerSecond / 1e9)} GB/s and multiplies ${rounded(limits.int8OperationsPerSecond / 1e9)} GOPS of int8`,
+  `${flags.layers} layers of TinyLlama-1.1B, ${flags.ranks} ranks, ${numThreads} threads, KV ${kvDtype}; it reads ${rounded(limits.readBytesPerSecond / 1e9)} GB/s and multiplies ${rounded(limits.int8OperationsPerSecond / 1e9)} GOPS of int8`,
 );
 for (const precision of precisions) {
   const results = await new EngineBench(model, precision!, kvDtype, points, limits).run();

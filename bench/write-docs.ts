@@ -2,7 +2,7 @@
  * Puts measured figures into docs/performance.md, between its markers, and draws its charts: `npm run bench:docs`. What was
  * not measured stays as it is.
  */
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { COLORS, lineChart, type Series } from "./docs/line-chart.ts";
@@ -28,8 +28,16 @@ const { values: flags } = parseArgs({
 const PAGE = fileURLToPath(new URL("../docs/performance.md", import.meta.url));
 const ASSETS = fileURLToPath(new URL("../docs/assets/", import.meta.url));
 
+if (!existsSync(flags.json)) {
+  console.error(
+    `There is no ${flags.json}: measure something first (npm run bench -- --quick), or name the file with --json.`,
+  );
+  process.exit(2);
+}
 const results = JSON.parse(readFileSync(flags.json, "utf8")) as Results;
-const engine = records<DecodeResult | PrefillResult>(results, "engine");
+const engine = records<DecodeResult | PrefillResult>(results, "engine").filter(
+  ({ variant }) => variant === "",
+);
 const decodes = engine.filter((result) => result.kind === "decode");
 
 /** Text for each marker, by the section of the results that it needs. */
@@ -46,7 +54,8 @@ const BLOCKS: readonly (readonly [section: string, marker: string, write: () => 
 
 let page = readFileSync(PAGE, "utf8");
 for (const [section, marker, write] of BLOCKS) {
-  if (results[section] === undefined) continue;
+  const isMeasured = section === "engine" ? engine.length > 0 : results[section] !== undefined;
+  if (!isMeasured) continue;
   const block = new RegExp(`(<!-- bench: ${marker} -->\n)[^]*?(\n<!-- /bench -->)`);
   page = page.replace(block, (_whole, open: string, close: string) => `${open}\n${write()}\n${close}`);
 }

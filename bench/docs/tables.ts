@@ -1,5 +1,6 @@
 /** Tables of docs/performance.md from the records of bench/results. */
 import type { DecodeResult, PrefillResult } from "../engine-results.ts";
+import { TINY_LLAMA } from "../random-checkpoint.ts";
 import { type Machine, machineText, type Results, rounded } from "../report.ts";
 
 /** A line of a Markdown table. */
@@ -94,13 +95,21 @@ export interface RivalRecord {
   readonly values: Readonly<Record<string, number>>;
 }
 
-export function rivalsTable(results: Results): string {
+/** Those of the whole shape, by task. */
+function rivalRecords(results: Results): Readonly<Record<string, RivalRecord>> {
+  const whole = `${TINY_LLAMA.numLayers} layers, `;
   const section = (results.rivals ?? {}) as unknown as Readonly<Record<string, RivalRecord>>;
+  const entries = Object.entries(section).filter(([name]) => name.startsWith(whole));
+  return Object.fromEntries(entries.map(([name, record]) => [name.slice(whole.length), record]));
+}
+
+export function rivalsTable(results: Results): string {
+  const section = rivalRecords(results);
   const names = [...new Set(Object.values(section).flatMap(({ values }) => Object.keys(values)))];
   return markdownTable(
     ["", ...names],
     Object.entries(section).map(([task, { unit, values }]) => [
-      `${task.replace(/^.*, /, "")}, ${unit}`,
+      `${task}, ${unit}`,
       ...names.map((name) => (values[name] === undefined ? "" : rounded(values[name]))),
     ]),
   );
@@ -108,7 +117,7 @@ export function rivalsTable(results: Results): string {
 
 /** Troupe's figures over those of each rival, more than 1 is more of it. */
 export function ratiosTable(results: Results): string {
-  const section = (results.rivals ?? {}) as unknown as Readonly<Record<string, RivalRecord>>;
+  const section = rivalRecords(results);
   const names = [...new Set(Object.values(section).flatMap(({ values }) => Object.keys(values)))];
   const ours = names.filter((name) => name.startsWith("troupe"));
   const theirs = names.filter((name) => !name.startsWith("troupe"));
@@ -116,7 +125,7 @@ export function ratiosTable(results: Results): string {
   return markdownTable(
     ["", ...pairs.map(([own, other]) => `${own} / ${other}`)],
     Object.entries(section).map(([task, { values }]) => [
-      task.replace(/^.*, /, ""),
+      task,
       ...pairs.map(([own, other]) => {
         const [value, reference] = [values[own], values[other]];
         return value === undefined || reference === undefined ? "" : rounded(value / reference);
