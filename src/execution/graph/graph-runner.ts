@@ -15,6 +15,7 @@ import { type GraphModel, type GraphSpec, isRecomputed } from "../../model/graph
 import type { ExecutionBatch } from "../../scheduling/step-plan.ts";
 import type { ExecuteWork } from "../../scheduling/step-times.ts";
 import { FloatScratch } from "../float-scratch.ts";
+import { LatestResults } from "../latest-results.ts";
 import type { ModelRunner } from "../model-runner.ts";
 import type { Tensor } from "../onnx-runtime.ts";
 import { applyPageCopies } from "../page-copies.ts";
@@ -60,6 +61,7 @@ class GraphRunner implements ModelRunner {
   readonly #logits: Float32Array;
   readonly #meter = new RunMeter();
   readonly #scratch = new FloatScratch();
+  readonly #latest = new LatestResults();
 
   constructor(options: GraphRunnerOptions, builders: ChosenBuilders) {
     const { model, kv, logits } = options;
@@ -113,7 +115,7 @@ class GraphRunner implements ModelRunner {
     const feeds = { ...session.feeds(built), ...this.#pastFeeds(run, spec) };
     const wantsLogits = run.units.some(({ wanted }) => wanted.length > 0);
     const present = [...(spec.present?.keys ?? []), ...(spec.present?.values ?? [])];
-    return session.run(feeds, wantsLogits ? [spec.logits, ...present] : present);
+    return this.#latest.hold(session.run(feeds, wantsLogits ? [spec.logits, ...present] : present));
   }
 
   #pastFeeds(run: GraphRun, spec: GraphSpec): GraphFeeds {
