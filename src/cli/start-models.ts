@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import type { TroupeConfig } from "../config/config.ts";
 import { modelConfig, modelConfigs, servedNamesOf } from "../config/model-entries.ts";
+import { TroupeError } from "../errors/troupe-error.ts";
 import type { Engine } from "../protocol/engine.ts";
 import { type LoadPlan, ModelRegistry } from "../serving/model-registry.ts";
 import type { CliContext } from "./cli-context.ts";
@@ -33,6 +34,12 @@ function startOne(context: CliContext, config: TroupeConfig, isOneOfSeveral: boo
 
 function planLoad(context: CliContext, base: TroupeConfig, entry: unknown): LoadPlan {
   const config = modelConfig(base, entry, { what: "body", code: "invalid_request", folder: context.cwd });
+  if (config.graphs.inputModule !== null)
+    throw new TroupeError(
+      "invalid_request",
+      "body: graphs.inputModule is code that runs on the server, and comes from its configuration alone; leave it out.",
+      { details: { path: "graphs.inputModule" } },
+    );
   const names = servedNamesOf(config.model);
   const [model] = names;
   return {

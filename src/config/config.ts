@@ -260,11 +260,11 @@ export interface ConfigSections {
 }
 
 /** What one of several models has to itself. */
-export type ModelSections = Pick<ConfigSections, "model" | "engine">;
+export type ModelSections = Pick<ConfigSections, "model" | "graphs" | "engine">;
 
 /** Everything. */
 export interface TroupeConfig extends ConfigSections {
-  /** Several models in one server; the first one's sections are `model` and `engine`. Empty for a single model. */
+  /** Several models in one server; the first one's sections are `model`, `graphs` and `engine`. Empty for a single model. */
   readonly models: readonly ModelSections[];
   readonly origin: ConfigOrigin;
 }

@@ -20,6 +20,9 @@ const layerNames = name
   )
   .nullable();
 
+/** Keys that are paths, or lists of paths. */
+export const GRAPH_PATHS = ["prefill", "decode", "argmax", "topk", "inputModule"] as const;
+
 /** The section's keys, each optional. */
 export function graphsKeys(graphs: GraphsConfig) {
   return z.strictObject({

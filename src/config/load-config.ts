@@ -6,6 +6,7 @@ import type { KvDtype } from "../kv/forms/kv-form.ts";
 import type { ConfigOrigin, ConfigSections, EngineConfig, ModelConfig, TroupeConfig } from "./config.ts";
 import { OWN_CONFIGURATION } from "./defaults.ts";
 import { recogniseDialect } from "./dialects/index.ts";
+import { GRAPH_PATHS } from "./graphs-keys.ts";
 import { type EntryOptions, withModels } from "./model-entries.ts";
 import { withAbsoluteKeys } from "./paths.ts";
 import type { PrecisionName } from "./precision-names.ts";
@@ -36,6 +37,7 @@ export type PartialModel = PartialSection<"model"> & {
   /** Comes before `servedNames`. */
   readonly name?: string | undefined;
   readonly engine?: PartialSection<"engine"> | undefined;
+  readonly graphs?: PartialSection<"graphs"> | undefined;
 };
 
 /** Where a configuration comes from. */
@@ -131,7 +133,7 @@ const TLS_PATHS = ["tlsCertificate", "tlsKey", "tlsClientCa"];
 /** Keys that are paths, or lists of paths, by section. */
 const PATHS: Readonly<Record<string, readonly string[]>> = {
   model: ["path", "cacheDir"],
-  graphs: ["prefill", "decode", "argmax", "topk", "inputModule"],
+  graphs: GRAPH_PATHS,
   log: ["rankDir"],
   server: [...TLS_PATHS, "apiKeyFile"],
   management: TLS_PATHS,

@@ -1,12 +1,14 @@
 /**
- * Several models in one configuration: `models` is a list of entries, each with the keys of `model`, a name, and under
- * `engine` the keys that differ from the section of that name. A management call that loads a model says the same.
+ * Several models in one configuration: `models` is a list of entries, each with the keys of `model`, a name, under
+ * `engine` the keys that differ from the section of that name, and under `graphs` its own graphs. A management call that
+ * loads a model says the same.
  */
 import { basename } from "node:path";
 import { parse, z } from "../core/schema.ts";
 import type { ErrorCode } from "../errors/error-codes.ts";
 import { TroupeError } from "../errors/troupe-error.ts";
 import type { ModelConfig, TroupeConfig } from "./config.ts";
+import { GRAPH_PATHS } from "./graphs-keys.ts";
 import { withAbsoluteKeys } from "./paths.ts";
 import { PRECISION_NAMES, type PrecisionName } from "./precision-names.ts";
 import { configSchema } from "./schema.ts";
@@ -24,11 +26,12 @@ const ENTRY = z.looseObject({
   path: z.string().min(1),
   name: z.string().min(1).optional(),
   engine: z.record(z.string(), z.unknown()).nullish(),
+  graphs: z.record(z.string(), z.unknown()).nullish(),
 });
 const PATHS = ["path", "cacheDir"];
 
 /**
- * The configuration of one model: the entry over the sections `model` (but for its path and names) and `engine`.
+ * The configuration of one model: the entry over the sections `model` (but for its path and names) and `engine`, with `graphs` of its own.
  *
  * @throws TroupeError of the code that is asked for, naming the key
  * @example
@@ -39,7 +42,7 @@ const PATHS = ["path", "cacheDir"];
  */
 export function modelConfig(base: TroupeConfig, entry: unknown, options: EntryOptions): TroupeConfig {
   const { what, code, folder } = options;
-  const { name, engine: engineKeys, ...given } = parse(ENTRY, entry, { code, what });
+  const { name, engine: engineKeys, graphs: graphKeys, ...given } = parse(ENTRY, entry, { code, what });
   const keys = withAbsoluteKeys(given, PATHS, folder);
   const { origin, models: _, ...sections } = base;
   const names = Array.isArray(keys.servedNames) ? keys.servedNames : [];
@@ -49,7 +52,9 @@ export function modelConfig(base: TroupeConfig, entry: unknown, options: EntryOp
     servedNames: name === undefined ? (keys.servedNames ?? []) : [name, ...names],
   };
   const engine = { ...base.engine, kvDtype: kvDtypeOf(base, keys.precision), ...engineKeys };
-  const checked = parse(configSchema(), { ...sections, model, engine }, { code, what });
+  // Graphs are as much a model's own as its path.
+  const graphs = withAbsoluteKeys(graphKeys ?? {}, GRAPH_PATHS, folder);
+  const checked = parse(configSchema(), { ...sections, model, graphs, engine }, { code, what });
   return { ...checked, origin, models: [] };
 }
 
@@ -91,5 +96,5 @@ export function withModels(
     const message = `${entries[0]!.options.what.replace(/\[\d+\]$/, "")}: two models are named "${repeated}"; give one of them another name.`;
     throw new TroupeError("invalid_config", message, { details: { path: "models", value: repeated } });
   }
-  return { ...first, models: configs.map(({ model, engine }) => ({ model, engine })) };
+  return { ...first, models: configs.map(({ model, graphs, engine }) => ({ model, graphs, engine })) };
 }

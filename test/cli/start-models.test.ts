@@ -101,6 +101,10 @@ test("a call loads what its body says, over the configuration of the start", asy
   assert.equal(config.log.rankDir, join(folder, "logs", "__c"));
   assert.ok(options.signal !== undefined && !options.signal.aborted);
   await assert.rejects(models.load({ name: "d" }), { code: "invalid_request", message: /path/ });
+  await assert.rejects(models.load({ path: "e", graphs: { inputModule: "e.js" } }), {
+    code: "invalid_request",
+    message: /inputModule is code that runs on the server/,
+  });
   await models.stop({ drainMs: 0 });
   assert.equal(options.signal.aborted, true);
 });

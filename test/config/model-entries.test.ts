@@ -82,6 +82,23 @@ test("programs name several models too; their paths count from the working direc
   );
 });
 
+test("each model has graphs of its own, whose paths count from the file", () => {
+  const path = file(
+    "graphs: { seqLengths: [8] }\nmodels:\n" +
+      "  - { path: a, graphs: { prefill: [p.onnx], argmax: argmax.onnx } }\n  - { path: b }\n",
+  );
+  const { models, graphs } = loadConfig({ file: path });
+  const at = (name: string) => join(folder, name);
+  assert.deepEqual(
+    models.map((part) => [part.graphs.prefill, part.graphs.argmax, part.graphs.seqLengths]),
+    [
+      [[at("p.onnx")], at("argmax.onnx"), []],
+      [[], null, []],
+    ],
+  );
+  assert.deepEqual(graphs, models[0]!.graphs);
+});
+
 test("a precision that names keys and values too is taken at its word; others leave the section's", () => {
   const base = parseConfig({ engine: { kvDtype: "f16" } });
   const options = { what: "body", code: "invalid_request", folder: "/" } as const;
