@@ -23,6 +23,7 @@ const MAX_STREAMS = 32;
 const MAX_TOKENS = 512;
 const CONTEXT = 64;
 const TIMEOUT_MS = 120_000;
+const NUM_ROUNDS = 4;
 
 const { values: flags } = parseArgs({
   options: {
@@ -54,35 +55,61 @@ interface Result {
   readonly waitShare: number;
 }
 
-async function measureRanks(numRanks: number, model: RandomModel, precision: Precision): Promise<Result[]> {
-  const workers = (await rankOptions(numRanks, model, precision)).map(
-    (workerData) => new Worker(new URL("./rank-worker.ts", import.meta.url), { workerData }),
-  );
-  const answers = <T>(): Promise<T[]> =>
-    Promise.all(
-      workers.map(
-        (worker) =>
-          new Promise<T>((resolve, reject) => void worker.once("message", resolve).once("error", reject)),
-      ),
+/** The threads of a model's ranks, ready for steps. */
+class Team {
+  readonly #workers: readonly Worker[];
+
+  constructor(options: readonly ModelRunnerOptions[]) {
+    const url = new URL("./rank-worker.ts", import.meta.url);
+    this.#workers = options.map((workerData) => new Worker(url, { workerData }));
+    for (const worker of this.#workers) {
+      worker.on("error", (error) => {
+        throw error;
+      });
+    }
+  }
+
+  /** What each rank says next. */
+  answers<T>(): Promise<T[]> {
+    return Promise.all(
+      this.#workers.map((worker) => new Promise<T>((resolve) => worker.once("message", resolve))),
     );
-  await answers();
-  const results: Result[] = [];
+  }
+
+  async measure(job: RankCase): Promise<RankTimes[]> {
+    const answers = this.answers<RankTimes>();
+    for (const worker of this.#workers) worker.postMessage(job);
+    return await answers;
+  }
+
+  async end(): Promise<void> {
+    const ended = this.#workers.map((worker) => new Promise((resolve) => worker.once("exit", resolve)));
+    for (const worker of this.#workers) worker.postMessage(null);
+    await Promise.all(ended);
+  }
+}
+
+/** Teams take turns, so that what else happens on the machine happens to all of them. */
+async function measureInTurns(teams: readonly Team[]): Promise<Result[][]> {
+  const results: Result[][] = teams.map(() => []);
   for (const { name, sequences } of CASES) {
     const batch = batchOf(sequences, NUM_PAGES);
-    const job: RankCase = { batch, repeats };
-    for (const worker of workers) worker.postMessage(job);
-    const [first, ...others] = await answers<RankTimes>();
-    const waits = [first!, ...others].map(({ waitShare }) => waitShare);
-    results.push({
-      name,
-      numTokens: batch.tokenIds.length,
-      p50Ms: first!.stepMs[Math.floor(repeats / 2)]!,
-      waitShare: waits.reduce((sum, share) => sum + share, 0) / waits.length,
-    });
+    const times: RankTimes[][] = teams.map(() => []);
+    for (let round = 0; round < NUM_ROUNDS; round++) {
+      for (const [index, team] of teams.entries()) {
+        times[index]!.push(...(await team.measure({ batch, repeats })));
+      }
+    }
+    for (const [index, ofTeam] of times.entries()) {
+      const stepMs = ofTeam.flatMap((time) => time.stepMs).sort((a, b) => a - b);
+      results[index]!.push({
+        name,
+        numTokens: batch.tokenIds.length,
+        p50Ms: stepMs[Math.floor(stepMs.length / 2)]!,
+        waitShare: ofTeam.reduce((sum, { waitShare }) => sum + waitShare, 0) / ofTeam.length,
+      });
+    }
   }
-  const ended = workers.map((worker) => new Promise((resolve) => worker.once("exit", resolve)));
-  for (const worker of workers) worker.postMessage(null);
-  await Promise.all(ended);
   return results;
 }
 
@@ -113,8 +140,14 @@ async function rankOptions(
 
 const precision = PRECISIONS.find((name) => name === flags.precision) ?? "w8";
 const model = randomModel({ numLayers: Number(flags.layers) });
-const alone = await measureRanks(1, model, precision);
-const together = await measureRanks(numThreads, model, precision);
+const teams: Team[] = [];
+for (const numRanks of [1, numThreads]) {
+  const team = new Team(await rankOptions(numRanks, model, precision));
+  await team.answers();
+  teams.push(team);
+}
+const [alone, together] = (await measureInTurns(teams)) as [Result[], Result[]];
+for (const team of teams) await team.end();
 const settings = `${precision}, ${flags.layers} layers, ${numThreads} threads`;
 printTable(
   settings,
