@@ -15,7 +15,10 @@ export interface DecodeResult extends Stretch {
   readonly kvDtype: KvDtype;
   readonly numLayers: number;
   readonly numStreams: number;
+  /** Of the prompts. */
   readonly contextLen: number;
+  /** While it was measured: streams grow. */
+  readonly meanContext: number;
   readonly tokensPerSecond: number;
   /** Part of the step's time that reading its weights, keys and values takes at best. */
   readonly rooflineShare: number;

@@ -167,23 +167,28 @@ class EngineBench {
       await load.shrink(numStreams);
       const options = { minSteps: 10, minMs: 1500, maxMs: 6000 };
       const [before, after] = await load.measure(options, () => lookAt(engine));
-      results.push(this.#decodeResult(numStreams, contextLen, stretchBetween(before, after)));
+      const stretch = stretchBetween(before, after);
+      const meanContext = contextLen + load.numTokensOfLast - Math.round(stretch.numSteps / 2);
+      results.push(this.#decodeResult({ numStreams, contextLen, meanContext }, stretch));
     }
     await load.shrink(0);
     if (bare === null) return results;
     return results.map((result) => {
-      const { numStreams, p50StepMs } = result;
+      const { numStreams, meanContext, p50StepMs } = result;
       const numSteps = Math.max(MIN_BARE_STEPS, Math.ceil(BARE_MS / p50StepMs));
       const before = processorTime();
-      const bareRatio = bare.decodeMs(numStreams, contextLen, numSteps) / p50StepMs;
+      const bareRatio = bare.decodeMs(numStreams, meanContext, numSteps) / p50StepMs;
       const others = coresOfOthers(before, processorTime());
       return { ...result, bareRatio, coresOfOthers: Math.max(result.coresOfOthers, others) };
     });
   }
 
-  #decodeResult(numStreams: number, contextLen: number, stretch: Stretch): DecodeResult {
+  #decodeResult(
+    point: Pick<DecodeResult, "numStreams" | "contextLen" | "meanContext">,
+    stretch: Stretch,
+  ): DecodeResult {
     const { shape } = this.#model;
-    const kvBytes = numStreams * contextLen * kvTokenBytes(shape, this.#kvDtype);
+    const kvBytes = point.numStreams * point.meanContext * kvTokenBytes(shape, this.#kvDtype);
     const readMs = ((weightBytes(shape, this.#precision) + kvBytes) / this.#limits.readBytesPerSecond) * 1000;
     const stepMs = (stretch.seconds * 1000) / stretch.numSteps;
     const allPartsMs = Object.values(stretch.partsMs).reduce((sum, ms) => sum + ms, 0);
@@ -193,8 +198,7 @@ class EngineBench {
       precision: this.#precision,
       kvDtype: this.#kvDtype,
       numLayers: shape.numLayers,
-      numStreams,
-      contextLen,
+      ...point,
       ...stretch,
       tokensPerSecond: stretch.numTokens / stretch.seconds,
       rooflineShare: readMs / stepMs,

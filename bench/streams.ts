@@ -34,6 +34,11 @@ export class Streams implements AsyncDisposable {
     return this.#streams.reduce((sum, { numTokens }) => sum + numTokens, this.#numTokensOfEnded);
   }
 
+  /** Tokens that the last stream gave; those opened with it have about as many. */
+  get numTokensOfLast(): number {
+    return this.#streams.at(-1)?.numTokens ?? 0;
+  }
+
   /** Opens a stream for each prompt, and resolves when all of them give tokens. */
   async grow(prompts: readonly (readonly number[])[]): Promise<void> {
     for (const ids of prompts) this.#streams.push(this.#start(ids));

@@ -38,6 +38,7 @@ export function decodeTable(all: Records<DecodeResult | PrefillResult>): string 
   const list = all.filter((result) => result.kind === "decode").sort(byPrecisionContextStreams);
   const head = [
     "weights",
+    "prompt",
     "context",
     "streams",
     "tokens/s",
@@ -50,6 +51,7 @@ export function decodeTable(all: Records<DecodeResult | PrefillResult>): string 
     list.map((result) => [
       `${result.precision}${mark(result)}`,
       result.contextLen,
+      Math.round(result.meanContext),
       result.numStreams,
       rounded(result.tokensPerSecond),
       rounded(result.p50StepMs),
