@@ -4,7 +4,7 @@
  */
 import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { TroupeError } from "../../src/errors/troupe-error.ts";
@@ -14,6 +14,10 @@ import { ggufFile } from "./gguf-file.ts";
 
 const run = promisify(execFile);
 
+/** Where the package keeps the sources it was built from. */
+const BUNDLE = fileURLToPath(
+  new URL("./node_modules/node-llama-cpp/llama/gitRelease.bundle", import.meta.url),
+);
 const SOURCES = join(BENCH_FOLDER, "llama.cpp");
 const BENCH = join(SOURCES, "build", "bin", "llama-batched-bench");
 const BATCH_SIZE = "512";
@@ -53,8 +57,7 @@ export class NativeLlama {
   async #prepare(): Promise<number> {
     ggufFile(this.#options.shape, this.#options.precision);
     if (existsSync(BENCH)) return 0;
-    const bundle = fileURLToPath(import.meta.resolve("node-llama-cpp/package.json"));
-    await run("git", ["clone", "--quiet", join(dirname(bundle), "llama", "gitRelease.bundle"), SOURCES]);
+    await run("git", ["clone", "--quiet", BUNDLE, SOURCES]);
     const flags = SETTINGS.map((name) => `-DLLAMA_${name}=OFF`);
     const build = join(SOURCES, "build");
     await run("cmake", [
