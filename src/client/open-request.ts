@@ -8,12 +8,7 @@ export class OpenRequest {
   readonly id: string;
   readonly #request: StreamRequest;
   /** A browser cannot make a server wait, so what came is kept. */
-  readonly #queue = new EventQueue<StreamEvent>({
-    highWaterMark: Number.POSITIVE_INFINITY,
-    lowWaterMark: 0,
-    onHigh: () => undefined,
-    onLow: () => undefined,
-  });
+  readonly #queue = new EventQueue<StreamEvent>();
   /** The name under which the server goes on without a connection; null until it has taken the request. */
   #stream: string | null = null;
   /** Number of the last message that came. */

@@ -13,6 +13,13 @@ export interface EventQueueOptions {
   readonly onLow: () => void;
 }
 
+const UNBOUNDED: EventQueueOptions = {
+  highWaterMark: Number.POSITIVE_INFINITY,
+  lowWaterMark: 0,
+  onHigh: () => undefined,
+  onLow: () => undefined,
+};
+
 /**
  * @example
  * ```ts
@@ -30,7 +37,8 @@ export class EventQueue<T> implements AsyncIterable<T> {
   #outcome: { readonly error: unknown } | "ended" | null = null;
   #wake: (() => void) | null = null;
 
-  constructor(options: EventQueueOptions) {
+  /** @param options absent: the producer cannot wait, so whatever comes is kept */
+  constructor(options: EventQueueOptions = UNBOUNDED) {
     this.#options = options;
   }
 

@@ -1,6 +1,6 @@
 /** Texts continued by an engine, with the options and defaults of MindSpore Lite's inference. */
 import { TroupeError } from "../errors/troupe-error.ts";
-import { GenerationCollector } from "../protocol/collected-generation.ts";
+import { collectEvents } from "../protocol/collected-generation.ts";
 import type { Engine } from "../protocol/engine.ts";
 import { createSamplingParams } from "../sampling/create-sampling-params.ts";
 import type { SamplingParams } from "../sampling/sampling-params.ts";
@@ -63,13 +63,11 @@ async function continueOne(engine: Engine, input: string, options: TextGeneratio
   const prompt = { kind: "text", text: input, addSpecialTokens } as const;
   const params = await toParams(engine, prompt, options);
   if (streamer?.skipPrompt === false) streamer.put(input);
-  let collector: GenerationCollector | null = null;
-  for await (const event of engine.generate({ prompt, params }, signal === undefined ? {} : { signal })) {
-    if (event.kind === "prompt") collector = new GenerationCollector(event);
-    collector?.add(event);
+  const events = engine.generate({ prompt, params }, signal === undefined ? {} : { signal });
+  const { answers } = await collectEvents(events, (event) => {
     if (event.kind === "delta") streamer?.put(event.text);
-  }
-  return `${input}${collector?.result().answers[0]?.text ?? ""}`;
+  });
+  return `${input}${answers[0]?.text ?? ""}`;
 }
 
 async function toParams(

@@ -3,8 +3,7 @@ import { startEngine } from "../../actors/engine.ts";
 import type { TroupeConfig } from "../config/config.ts";
 import { loadConfig } from "../config/load-config.ts";
 import { parse, z } from "../core/schema.ts";
-import { invariant } from "../errors/troupe-error.ts";
-import { type CollectedGeneration, GenerationCollector } from "../protocol/collected-generation.ts";
+import { type CollectedGeneration, collectEvents } from "../protocol/collected-generation.ts";
 import type { Engine, Prompt } from "../protocol/engine.ts";
 import { readSamplingFields, samplingShape, wireName } from "../protocol/openai/sampling-fields.ts";
 import { createSamplingParams } from "../sampling/create-sampling-params.ts";
@@ -89,7 +88,7 @@ export class LLM implements AsyncDisposable {
     const worker = async (): Promise<void> => {
       for (const slot of slots) {
         const generation = engine.generate({ prompt: waiting[slot]!, params });
-        outputs[slot] = toOutput(await collect(generation));
+        outputs[slot] = toOutput(await collectEvents(generation));
       }
     };
     const numWorkers = Math.min(
@@ -114,16 +113,6 @@ export class LLM implements AsyncDisposable {
 
 function toPrompt(prompt: string | readonly number[]): Prompt {
   return typeof prompt === "string" ? { kind: "text", text: prompt } : { kind: "ids", ids: prompt };
-}
-
-async function collect(generation: ReturnType<Engine["generate"]>): Promise<CollectedGeneration> {
-  let collector: GenerationCollector | null = null;
-  for await (const event of generation) {
-    if (event.kind === "prompt") collector = new GenerationCollector(event);
-    collector?.add(event);
-  }
-  invariant(collector !== null, "a generation ended without its prompt event");
-  return collector.result();
 }
 
 function toOutput({ prompt, answers }: CollectedGeneration): RequestOutput {

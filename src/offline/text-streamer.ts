@@ -23,12 +23,7 @@ export interface TextStreamer {
  */
 export class TextIteratorStreamer implements TextStreamer, AsyncIterable<string> {
   readonly skipPrompt: boolean;
-  readonly #queue = new EventQueue<string>({
-    highWaterMark: Number.POSITIVE_INFINITY,
-    lowWaterMark: 0,
-    onHigh: () => undefined,
-    onLow: () => undefined,
-  });
+  readonly #queue = new EventQueue<string>();
 
   constructor({ skipPrompt = false }: { readonly skipPrompt?: boolean } = {}) {
     this.skipPrompt = skipPrompt;

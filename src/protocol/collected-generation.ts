@@ -76,3 +76,23 @@ export class GenerationCollector {
     answer.logprobs.push(...event.logprobs);
   }
 }
+
+/**
+ * Gathers a whole generation.
+ *
+ * @param onEvent is shown every event as it comes
+ * @throws what the generation throws
+ */
+export async function collectEvents(
+  events: AsyncIterable<GenerationEvent>,
+  onEvent: (event: GenerationEvent) => void = () => undefined,
+): Promise<CollectedGeneration> {
+  let collector: GenerationCollector | null = null;
+  for await (const event of events) {
+    if (event.kind === "prompt") collector = new GenerationCollector(event);
+    collector?.add(event);
+    onEvent(event);
+  }
+  invariant(collector !== null, "a generation ended without its prompt event");
+  return collector.result();
+}

@@ -5,7 +5,7 @@
 import { parse, z } from "../../core/schema.ts";
 import { TroupeError } from "../../errors/troupe-error.ts";
 import { looseBoolean, looseInteger, looseNumber } from "../loose-fields.ts";
-import type { SamplingFields } from "../openai/sampling-fields.ts";
+import { type SamplingFields, wireName } from "../openai/sampling-fields.ts";
 
 const parameters = z.strictObject({
   do_sample: looseBoolean.nullish(),
@@ -135,7 +135,6 @@ function unsupportedWatermark(): TroupeError {
 
 /** A field of SamplingParams in this protocol's words: `maxTokens` is `parameters.max_new_tokens`. */
 export function mindsporeName(field: string): string {
-  const name =
-    field === "maxTokens" ? "max_new_tokens" : field.replace(/[A-Z]/g, (c) => `_${c.toLowerCase()}`);
+  const name = field === "maxTokens" ? "max_new_tokens" : wireName(field);
   return `parameters.${name}`;
 }

@@ -14,6 +14,7 @@ import {
   type WholeAnswer,
 } from "../../protocol/mindspore/reply-forms.ts";
 import { servedModelInfo } from "../../protocol/mindspore/status-queries.ts";
+import { toFinishReason } from "../../protocol/openai/responder.ts";
 import { toPythonJson } from "../../protocol/python-json.ts";
 import { collectGeneration, type Generation, startGeneration } from "../generation.ts";
 import type { ErrorReply, HttpReply, HttpRequest, Route } from "../http-exchange.ts";
@@ -156,7 +157,7 @@ function toWhole(
     text,
     tokenIds,
     logprobs,
-    finishReason: isEos ? "eos" : finishReason === "cancelled" ? "abort" : finishReason,
+    finishReason: isEos ? "eos" : toFinishReason(finishReason),
     promptLogprobs,
     seed: request.fields.seed ?? null,
     wantsDetails: request.details || request.promptDetails || request.topTokens > 0,
