@@ -33,9 +33,22 @@ interface NodeRecord {
   readonly bodies?: Readonly<Record<string, Body>>;
 }
 
-interface Body {
-  readonly nodes: readonly NodeRecord[];
-  readonly output: Value;
+/** A graph, or one inside a node. */
+interface Scope {
+  readonly nodes: NodeRecord[];
+  /** Types of values that are neither inputs nor outputs. */
+  readonly valueInfos: Uint8Array[];
+}
+
+interface Body extends Scope {
+  readonly inputs: readonly Uint8Array[];
+  readonly outputs: readonly Value[];
+}
+
+/** What a value is. */
+export interface ValueType {
+  readonly dataType: DataType;
+  readonly dims: readonly Dim[];
 }
 
 /**
@@ -57,7 +70,7 @@ export class GraphBuilder {
   readonly #known = new Set<Value>([""]);
   /** Values made inside a body: their names stay taken, but nothing outside may use them. */
   readonly #hidden = new Set<Value>();
-  #nodes: NodeRecord[] = [];
+  #scope: Scope = { nodes: [], valueInfos: [] };
   readonly #initializers: Uint8Array[] = [];
   readonly #inputs: Uint8Array[] = [];
   readonly #outputs: Uint8Array[] = [];
@@ -77,7 +90,7 @@ export class GraphBuilder {
 
   /** Declares `value`, which a node made, as the graph output `name`. */
   output(name: string, value: Value, dataType: DataType, dims: readonly Dim[]): void {
-    const made = this.#nodes.some((node) => node.outputs.includes(value));
+    const made = this.#scope.nodes.some((node) => node.outputs.includes(value));
     invariant(
       made && !this.#renamed.has(value),
       `graph output ${name}: ${value} must be made by a node, once`,
@@ -112,6 +125,12 @@ export class GraphBuilder {
     return this.#known.has(name) ? name : this.initializer(name, "float32", [], Float32Array.of(value));
   }
 
+  /** A float32 constant; the same numbers in the same dimensions are stored once. */
+  float32s(dims: readonly number[], values: readonly number[]): Value {
+    const name = `float32s[${dims.join(",")}](${values.join(",")})`;
+    return this.#known.has(name) ? name : this.initializer(name, "float32", dims, Float32Array.from(values));
+  }
+
   /** A scalar constant of another type, from its one element; the same one is stored once. */
   constant(dataType: DataType, element: ArrayBufferView & { readonly length: number }): Value {
     const name = `${dataType}(${String(element)})`;
@@ -136,7 +155,7 @@ export class GraphBuilder {
       invariant(visible, `${op}: unknown input value ${input}`);
     }
     const names = outputs.map((output) => (output === "" ? "" : this.#declare(this.#freeName(output))));
-    this.#nodes.push({
+    this.#scope.nodes.push({
       opType: op.slice(dot + 1),
       domain: op.slice(0, Math.max(dot, 0)),
       inputs,
@@ -144,6 +163,15 @@ export class GraphBuilder {
       attributes,
     });
     return names;
+  }
+
+  /**
+   * Says the shape of a value where ONNX Runtime cannot tell. Names of dimensions count: an operator writes into the memory of
+   * its input only where both shapes are known to be the same.
+   */
+  shaped(value: Value, { dataType, dims }: ValueType): Value {
+    this.#scope.valueInfos.push(valueInfo(value, dataType, dims));
+    return value;
   }
 
   /**
@@ -157,32 +185,77 @@ export class GraphBuilder {
    * ```
    */
   conditional(condition: Value, then: () => Value, otherwise: () => Value): Value {
-    const bodies = { then_branch: this.#body(then), else_branch: this.#body(otherwise) };
-    const result = this.node("If", [condition]);
-    this.#nodes.push({ ...this.#nodes.pop()!, bodies });
+    const branch = (build: () => Value) => this.#body([], () => [build()]);
+    return this.#nodeWith("If", [condition], {
+      then_branch: branch(then),
+      else_branch: branch(otherwise),
+    });
+  }
+
+  /**
+   * Adds a `Loop`: `step` makes of a state the next one, `count` times over, and what it makes may use every value made so
+   * far. Nothing of it is seen outside but the last state.
+   *
+   * @param count int64 [1]
+   * @param initial of `type`, which every state is of
+   * @param step its index is int64 [], from 0
+   * @example
+   * ```ts
+   * const sum = g.repeat(count, zero, { dataType: "float32", dims: [8] }, (index, sum) => g.node("Add", [sum, row(index)]));
+   * ```
+   */
+  repeat(
+    count: Value,
+    initial: Value,
+    { dataType, dims }: ValueType,
+    step: (index: Value, state: Value) => Value,
+  ): Value {
+    const [index, goOn, state] = ["index", "goOn", "state"].map((hint) =>
+      this.#declare(this.#freeName(hint)),
+    ) as [Value, Value, Value];
+    const inputs = [
+      valueInfo(index, "int64", []),
+      valueInfo(goOn, "bool", []),
+      valueInfo(state, dataType, dims),
+    ];
+    const body = this.#body(inputs, () => {
+      const next = step(index, state);
+      return [this.node("Identity", [goOn]), next];
+    });
+    for (const value of [index, goOn, state]) this.#hidden.add(value);
+    return this.#nodeWith("Loop", [count, "", initial], { body });
+  }
+
+  #nodeWith(op: string, inputs: readonly Value[], bodies: Readonly<Record<string, Body>>): Value {
+    const result = this.node(op, inputs);
+    const { nodes } = this.#scope;
+    nodes.push({ ...nodes.pop()!, bodies });
     return result;
   }
 
-  #body(build: () => Value): Body {
-    const outside = this.#nodes;
-    this.#nodes = [];
-    const output = build();
-    const nodes = this.#nodes;
-    this.#nodes = outside;
-    const made = nodes.flatMap((node) => node.outputs);
-    invariant(made.includes(output), `a body's output ${output} must be made inside it`);
+  #body(inputs: readonly Uint8Array[], build: () => readonly Value[]): Body {
+    const outside = this.#scope;
+    const inside: Scope = { nodes: [], valueInfos: [] };
+    this.#scope = inside;
+    const outputs = build();
+    this.#scope = outside;
+    const made = inside.nodes.flatMap((node) => node.outputs);
+    for (const output of outputs)
+      invariant(made.includes(output), `a body's output ${output} must be made inside it`);
     for (const value of made) if (value !== "") this.#hidden.add(value);
-    return { nodes, output };
+    return { ...inside, inputs, outputs };
   }
 
   /** The finished ModelProto. */
   build(): Uint8Array<ArrayBuffer> {
     const graph = new ProtobufWriter();
-    for (const [index, node] of this.#nodes.entries()) graph.message(1, this.#nodeProto(node, `${index}`));
+    const { nodes, valueInfos } = this.#scope;
+    for (const [index, node] of nodes.entries()) graph.message(1, this.#nodeProto(node, `${index}`));
     graph.string(2, this.#name);
     for (const initializer of this.#initializers) graph.message(5, initializer);
     for (const input of this.#inputs) graph.message(11, input);
     for (const output of this.#outputs) graph.message(12, output);
+    for (const info of valueInfos) graph.message(13, info);
     return new ProtobufWriter()
       .int(1, IR_VERSION)
       .string(2, "troupe")
@@ -208,11 +281,15 @@ export class GraphBuilder {
     return writer.string(7, node.domain).finish();
   }
 
-  #bodyProto({ nodes, output }: Body, name: string): Uint8Array {
+  #bodyProto({ inputs, nodes, outputs, valueInfos }: Body, name: string): Uint8Array {
     const graph = new ProtobufWriter();
     for (const [index, node] of nodes.entries()) graph.message(1, this.#nodeProto(node, `${name}_${index}`));
-    // ONNX Runtime infers the type.
-    return graph.string(2, name).message(12, new ProtobufWriter().string(1, output).finish()).finish();
+    graph.string(2, name);
+    for (const input of inputs) graph.message(11, input);
+    // ONNX Runtime infers their types.
+    for (const output of outputs) graph.message(12, new ProtobufWriter().string(1, output).finish());
+    for (const info of valueInfos) graph.message(13, info);
+    return graph.finish();
   }
 
   #declare(name: Value): Value {

@@ -132,6 +132,47 @@ test("of a conditional's two bodies one runs, on values from outside", () => {
   session.release();
 });
 
+test("a loop makes its state anew, as often as it is told, on values from outside", () => {
+  const g = new GraphBuilder("loop");
+  const x = g.input("x", "float32", ["n"]);
+  const count = g.input("count", "int64", [1]);
+  const state = g.node("Identity", [x]);
+  const result = g.repeat(count, state, { dataType: "float32", dims: ["n"] }, (index, sum) =>
+    g.node("Add", [g.node("Add", [sum, x]), g.node("Cast", [index], { to: 1 })]),
+  );
+  g.output("y", result, "float32", ["n"]);
+  const session = loadSession(g.build(), { name: "loop", threads: 1, keepArena: false });
+  for (const [times, expected] of [
+    [0, [1, -3]],
+    [3, [1 + 3 * 1 + 0 + 1 + 2, -3 - 3 * 3 + 0 + 1 + 2]],
+  ] as const) {
+    const feeds = {
+      x: tensor("float32", Float32Array.of(1, -3), [2]),
+      count: tensor("int64", BigInt64Array.of(BigInt(times)), [1]),
+    };
+    assert.deepEqual([...(session.run(feeds, ["y"]).y!.data as Float32Array)], expected);
+  }
+  session.release();
+});
+
+test("what a loop makes on the way is not seen outside", () => {
+  const g = new GraphBuilder("g");
+  const x = g.input("x", "float32", ["n"]);
+  const count = g.input("count", "int64", [1]);
+  const seen: string[] = [];
+  g.repeat(count, g.node("Identity", [x]), { dataType: "float32", dims: ["n"] }, (index, state) => {
+    seen.push(index, state);
+    return g.node("Neg", [state]);
+  });
+  for (const value of seen) expectInternal(() => g.node("Abs", [value]), /unknown input value/);
+});
+
+test("float constants in the same dimensions are stored once", () => {
+  const g = new GraphBuilder("g");
+  assert.equal(g.float32s([2, 1], [0.5, 2]), g.float32s([2, 1], [0.5, 2]));
+  assert.notEqual(g.float32s([2, 1], [0.5, 2]), g.float32s([1, 2], [0.5, 2]));
+});
+
 test("what a body makes is not seen outside, and it must make its output", () => {
   const g = new GraphBuilder("g");
   const x = g.input("x", "float32", ["n"]);
