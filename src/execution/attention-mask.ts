@@ -1,5 +1,5 @@
 /** Fills the masks that say which keys of a run each of its queries may see. */
-import { MASKED } from "./attention-graph.ts";
+import { MASKED } from "../model/blocks/attention-math.ts";
 import type { AttentionRun } from "./attention-plan.ts";
 
 /** What a mask says besides causality. */

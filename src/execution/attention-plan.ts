@@ -5,7 +5,8 @@
  * A run is `wide` when it has at least one product (head × batch) for each thread. Otherwise it must run on fewer threads:
  * given more threads than products, MLAS cuts a product and with it the order of its sums.
  */
-import { type AttentionShape, keyQuantum } from "./attention-graph.ts";
+import { keyQuantum } from "../model/blocks/attention-math.ts";
+import type { AttentionShape } from "./attention-graph.ts";
 import { groupByLength } from "./length-groups.ts";
 
 /** Consecutive tokens of one sequence that ask; their own keys already lie in pages. */
@@ -35,6 +36,10 @@ export interface AttentionRun {
   readonly keyEnds: Int32Array;
   /** Position of the first key each query's table holds. [numBatches * queriesPerBatch] */
   readonly keyStarts: Int32Array;
+  /** Rows of the step whose own keys the queries see, table after table. [numTables * new rows of a table] */
+  readonly newRows: Int32Array;
+  /** Where among its keys the first new row of each table belongs. [numTables] */
+  readonly places: Int32Array;
   readonly wide: boolean;
 }
 
@@ -114,6 +119,8 @@ function planSingles(pieces: readonly QueryPiece[], options: AttentionPlanOption
       positions: Int32Array.from(members, (piece) => piece.position),
       keyEnds: Int32Array.from(members, (piece) => keyEnd(piece, piece.position)),
       keyStarts: Int32Array.from(memberSpans, (span) => span.start),
+      newRows: Int32Array.from(members, (_, i) => start + i),
+      places: Int32Array.from(members, (piece, i) => piece.position - memberSpans[i]!.start),
       wide: members.length * shape.numKvHeads >= threads,
     };
   });
@@ -140,6 +147,12 @@ function planChunk(
     const numTables = wide && shape.numKvHeads === 1 ? batches : 1;
     const pagesPerTable = numKeys / shape.pageSize;
     const visiblePages = piece.blockTable.subarray(start / shape.pageSize);
+    const firstNew = Math.max(piece.position, start);
+    const endNew = Math.min(piece.position + piece.numQueries, keyEnds.at(-1)!);
+    const newRows = Array.from(
+      { length: endNew - firstNew },
+      (_, i) => firstQuery + firstNew - piece.position + i,
+    );
     runs.push({
       firstQuery: firstQuery + done,
       numBatches: wide ? batches : 1,
@@ -154,6 +167,8 @@ function planChunk(
       positions,
       keyEnds,
       keyStarts: new Int32Array(numQueries).fill(start),
+      newRows: Int32Array.from(Array.from({ length: numTables }, () => newRows).flat()),
+      places: new Int32Array(numTables).fill(firstNew - start),
       wide,
     });
     done += numQueries;

@@ -112,21 +112,41 @@ export function slotOf(blockTable: Int32Array, position: number, pageSize: numbe
 /**
  * Writes the keys or values of a step's tokens into their slots.
  *
- * A token that opens a page clears the rest of it: attention reads whole pages and weighs the rest with exact zeros, and
- * zero times what a former owner left behind would be NaN if that was not finite.
- *
  * @param pool keys or values of one layer
  * @param source [numTokens, numKvHeads * headDim]
  * @param slots one for each token, see {@link slotOf}. [numTokens]
  */
 export function writeKvRows(pool: KvRows, layout: KvLayout, source: Float32Array, slots: Int32Array): void {
-  const { numKvHeads, headDim, pageSize, numPages } = layout;
+  openPages(pool, layout, slots);
+  fillSlots(pool, layout, source, slots);
+}
+
+/**
+ * Clears the pages that a step's tokens open: attention reads whole pages and weighs the rest with exact zeros, and zero times
+ * what a former owner left behind would be NaN if that was not finite.
+ */
+export function openPages(
+  pool: KvRows,
+  { numKvHeads, pageSize, numPages }: KvLayout,
+  slots: Int32Array,
+): void {
+  for (const slot of slots) {
+    if (slot % pageSize !== 0) continue;
+    for (let head = 0; head < numKvHeads; head++) pool.clear(head * numPages * pageSize + slot, pageSize);
+  }
+}
+
+/** {@link writeKvRows} for pages that are open. */
+export function fillSlots(
+  pool: KvRows,
+  { numKvHeads, headDim, pageSize, numPages }: KvLayout,
+  source: Float32Array,
+  slots: Int32Array,
+): void {
   let start = 0;
   for (const slot of slots) {
     for (let head = 0; head < numKvHeads; head++) {
-      const row = head * numPages * pageSize + slot;
-      pool.write(row, source, start);
-      if (slot % pageSize === 0) pool.clear(row + 1, pageSize - 1);
+      pool.write(head * numPages * pageSize + slot, source, start);
       start += headDim;
     }
   }

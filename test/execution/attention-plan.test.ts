@@ -54,6 +54,29 @@ test("attention plan - a window leaves out what lies before it, from a fixed gri
   assert.deepEqual([run!.keyStarts[0], run!.numKeys, run!.table[0]], [3072, 1984, 1000 + 3072 / 16]);
 });
 
+test("attention plan - a run says which rows of the step its queries see, and where among its keys", () => {
+  const options = { shape: SHAPE, window: null, threads: 2 };
+  const [decodes] = planAttention([piece(20, 1), piece(30, 1)], options);
+  assert.deepEqual(
+    [[...decodes!.newRows], [...decodes!.places]],
+    [
+      [0, 1],
+      [20, 30],
+    ],
+  );
+  const [, early, late] = planAttention([piece(20, 1), piece(40, 130)], options);
+  assert.deepEqual([early!.newRows.length, early!.newRows[0], early!.newRows.at(-1)], [128, 1, 128]);
+  assert.deepEqual([late!.newRows.length, late!.newRows[0], late!.newRows.at(-1)], [130, 1, 130]);
+  assert.deepEqual([[...early!.places], [...late!.places]], [[40], [40]]);
+});
+
+test("attention plan - behind a window's grid, a run sees only the new rows that are still in it", () => {
+  const runs = planAttention([piece(900, 512)], { shape: SHAPE, window: 64, threads: 2 });
+  const last = runs.at(-1)!;
+  assert.equal(last.keyStarts[0], 1024);
+  assert.deepEqual([last.places[0], last.newRows[0], last.newRows.at(-1)], [0, 1024 - 900, 511]);
+});
+
 test("attention plan - padding repeats a page of the sequence itself", () => {
   const [run] = planAttention([piece(20, 1)], { shape: SHAPE, window: null, threads: 2 });
   assert.deepEqual([...run!.table], [1000, 1001, 1000, 1000]);
