@@ -3,6 +3,7 @@ import { resolve } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import type { EngineConfig, TroupeConfig } from "../src/config/config.ts";
 import { defaultConfig } from "../src/config/defaults.ts";
+import { parseDevice } from "../src/config/device.ts";
 import { TroupeError } from "../src/errors/troupe-error.ts";
 import { defaultCacheDir } from "../src/model/cache-dir.ts";
 import { compileModel } from "../src/model/compile/compile-model.ts";
@@ -117,6 +118,9 @@ async function compileRanks(
       precision: config.model.precision,
       cacheDir: config.model.cacheDir ?? defaultCacheDir(),
       ...(size > 1 && { place: { rank, size } }),
+      layout: config.engine.devices.every((device) => parseDevice(device)?.kind === "cpu")
+        ? "stacks"
+        : "blocks",
       ...(onProgress && { onProgress }),
       ...(signal && { signal }),
     });

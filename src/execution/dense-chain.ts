@@ -53,7 +53,7 @@ export class DenseChain implements Chain {
 
   /** @throws TroupeError `invalid_model` when a segment does not load; what was loaded before is freed. */
   constructor(options: ChainOptions) {
-    this.#segments = loadSegments(options);
+    this.#segments = loadSegments({ ...options, keepArena: false });
   }
 
   enterLayer(layer: number, feeds: Readonly<Record<string, Tensor>>): LayerInputs {
@@ -74,19 +74,31 @@ export class DenseChain implements Chain {
   }
 }
 
+/** How the files of segments are loaded. */
+export interface LoadSegmentsOptions extends ChainOptions {
+  /** See {@link SessionOptions}. */
+  readonly keepArena: boolean;
+  /** The file of a segment. Default: the one it is named by. */
+  readonly fileOf?: (segment: string) => string;
+}
+
 /**
+ * Loads the segments to run as they are written: every operator in them was chosen, and an optimiser that sees another cut of the
+ * model would fuse others, with other bits.
+ *
  * @throws TroupeError `invalid_model` when a segment does not load, `not_ready` when `shouldStop` said so; what was loaded
  *   before is freed
  */
-export function loadSegments(options: ChainOptions): Session[] {
-  const { compiledDir, model, numThreads, device, meter, shouldStop } = options;
+export function loadSegments(options: LoadSegmentsOptions): Session[] {
+  const { compiledDir, model, numThreads, keepArena, device, meter, shouldStop, fileOf } = options;
   const loaded: Session[] = [];
   try {
-    for (const file of model.segments) {
+    for (const segment of model.segments) {
       if (shouldStop?.() === true)
         throw new TroupeError("not_ready", "Loading the model was abandoned: the engine is stopping.");
-      const options = { name: file, threads: numThreads, keepArena: false, meter, ...(device && { device }) };
-      loaded.push(loadSession(join(compiledDir, file), options));
+      const name = fileOf?.(segment) ?? segment;
+      const how = { name, threads: numThreads, keepArena, optimization: "disabled", meter } as const;
+      loaded.push(loadSession(join(compiledDir, name), { ...how, ...(device && { device }) }));
     }
     return loaded;
   } catch (error) {

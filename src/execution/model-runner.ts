@@ -1,28 +1,23 @@
 /**
  * Runs the steps of one rank: token ids in, logits rows in shared memory out, keys and values in the pages on the way.
  *
- *     first ─► write K, V ─► attention ─► block ─► write K, V ─► attention ─► ... ─► last ─► logits
- *
  * It computes what it is told. Given the same tokens before it, a token's keys, values and logits have the same bits
  * whatever else is in the step, however the prompt was cut into chunks, and whichever of them came from a cache.
  */
 import { invariant, TroupeError } from "../errors/troupe-error.ts";
-import { type KvMemory, type KvPool, kvPools, writeKvRows } from "../kv/kv-memory.ts";
+import { type KvMemory, type KvPool, kvPools } from "../kv/kv-memory.ts";
 import type { LogitsMemory } from "../kv/logits-memory.ts";
-import type { AttentionSpec } from "../model/compiled-model.ts";
 import type { ExecutionBatch } from "../scheduling/step-plan.ts";
 import type { ExecuteWork } from "../scheduling/step-times.ts";
 import { AllGather, type AllGatherMemory } from "./all-gather.ts";
-import { type Chain, type ChainOptions, DenseChain, type LayerInputs } from "./dense-chain.ts";
-import { FloatScratch } from "./float-scratch.ts";
-import { type Tensor, tensor } from "./onnx-runtime.ts";
+import { BlockModel } from "./block-model.ts";
+import type { ChainOptions } from "./dense-chain.ts";
 import { applyPageCopies } from "./page-copies.ts";
-import { PagedAttention, type PreparedAttention } from "./paged-attention.ts";
-import { RankChain } from "./rank-chain.ts";
-import { RopeFeeds } from "./rope-feeds.ts";
 import { RunMeter } from "./run-meter.ts";
 import { checkRunnerSizes } from "./runner-sizes.ts";
-import { allRows, logitRows, type StepRows, slotsOf } from "./step-rows.ts";
+import { StackModel } from "./stack-model.ts";
+import type { StepInput, StepLogits, StepModel } from "./step-model.ts";
+import { allRows, slotsOf } from "./step-rows.ts";
 import { warmUpSteps } from "./warm-up.ts";
 
 /** What a runner is made from. */
@@ -78,41 +73,24 @@ export function createModelRunner(options: ModelRunnerOptions): ModelRunner {
 
 class Runner implements ModelRunner {
   readonly #options: ModelRunnerOptions;
-  readonly #dense: Chain;
+  readonly #model: StepModel;
   readonly #allGather: AllGather | null;
-  /** One for each kind of attention the model has. */
-  readonly #attentions: readonly PagedAttention[];
-  /** Which of them each layer uses. [numLayers] */
-  readonly #layerAttention: readonly PagedAttention[];
-  readonly #ropes: RopeFeeds;
   readonly #pools: readonly KvPool[];
   readonly #logits: Float32Array;
-  readonly #scratch = new FloatScratch();
   readonly #meter = new RunMeter();
 
   constructor(options: ModelRunnerOptions) {
-    const { model, kv, logits, numThreads } = options;
+    const { model, kv, logits } = options;
     this.#options = options;
     this.#pools = kvPools(kv);
     this.#logits = new Float32Array(logits.buffer);
-    this.#ropes = new RopeFeeds(model, options.maxModelLen ?? model.maxPositions);
-    const { kvDtype } = kv.layout;
-    const shape = { ...kv.layout, numHeads: model.numHeads };
-    const meter = this.#meter;
-    const of = { shape, kvDtype, threads: numThreads, meter };
-    const kinds = new Map<string, PagedAttention>();
-    this.#layerAttention = model.attention.map((spec: AttentionSpec) => {
-      const key = JSON.stringify(spec);
-      const attention = kinds.get(key) ?? new PagedAttention({ ...of, spec });
-      kinds.set(key, attention);
-      return attention;
-    });
-    this.#attentions = [...kinds.values()];
     this.#allGather = allGatherOf(options);
-    this.#dense =
-      this.#allGather === null
-        ? new DenseChain({ ...options, meter })
-        : new RankChain({ ...options, meter }, this.#allGather);
+    const maxModelLen = options.maxModelLen ?? model.maxPositions;
+    const shared = { ...options, maxModelLen, meter: this.#meter };
+    this.#model =
+      model.layout === "stacks"
+        ? new StackModel(shared)
+        : new BlockModel({ ...shared, allGather: this.#allGather });
   }
 
   get waitMs(): number {
@@ -141,107 +119,37 @@ class Runner implements ModelRunner {
     applyPageCopies(batch, this.#pools, kv.layout);
     if (batch.tokenIds.length === 0) return;
     const rows = allRows(batch, this.#options.model.prefixAttention);
-    this.#run(batch, rows, slotsOf(rows, kv.layout.pageSize));
+    this.#run({ batch, rows, slots: slotsOf(rows, kv.layout.pageSize) });
     this.#allGather?.meet();
   }
 
   warmUp(): void {
     const { prefixAttention } = this.#options.model;
     for (const { batch, numLayers } of warmUpSteps(this.#options)) {
-      this.#run(batch, allRows(batch, prefixAttention), new Int32Array(0), numLayers);
+      this.#run({ batch, rows: allRows(batch, prefixAttention), slots: new Int32Array(0), numLayers });
     }
     this.#meter.take();
   }
 
   release(): void {
     this.#allGather?.poison("stopped");
-    this.#dense.release();
-    for (const attention of this.#attentions) attention.release();
+    this.#model.release();
   }
 
-  /** @param numLayers how many to pass before the last segment; warm-up leaves some out */
-  #run(
-    batch: ExecutionBatch,
-    rows: StepRows,
-    slots: Int32Array,
-    numLayers = this.#options.model.numLayers,
-  ): void {
-    const ropes = this.#ropes.rows(rows);
-    const prepared = new Map<PagedAttention, PreparedAttention>();
-    const positions = tensor("int32", rows.positions, [rows.positions.length]);
-    let inputs = this.#dense.enterLayer(0, { ids: idsOf(batch, rows), positions, ...ropes });
-    for (let layer = 0; ; layer++) {
-      this.#checkStop();
-      this.#writeKv(layer, inputs, slots);
-      if (layer === numLayers - 1) break;
-      const attention = this.#layerAttention[layer]!;
-      const plan = prepared.get(attention) ?? attention.prepare(rows.pieces);
-      prepared.set(attention, plan);
-      const att = this.#attend(layer, plan, inputs.q);
-      inputs = this.#dense.enterLayer(layer + 1, { att, x: inputs.x, ...ropes });
-    }
-    if (batch.logitTokens.length > 0) this.#finish(batch, rows, inputs, numLayers - 1);
+  #run(step: StepInput): void {
+    const logits = this.#model.run(step);
+    if (logits !== null) this.#keepLogits(step.batch, logits);
   }
 
-  /** The last attention and the last segment, for those rows alone whose logits are wanted. */
-  #finish(batch: ExecutionBatch, rows: StepRows, inputs: LayerInputs, layer: number): void {
+  #keepLogits({ logitTokens }: ExecutionBatch, { rows, tokens }: StepLogits): void {
     const { vocabSize, part } = this.#options.model;
     const { firstLogit, numLogits } = part ?? { firstLogit: 0, numLogits: vocabSize };
-    const wanted = logitRows(batch, this.#options.model.prefixAttention);
-    const { x, q } = this.#pickRows(rows, wanted, inputs);
-    const plan = this.#layerAttention[layer]!.prepare(wanted.pieces);
-    const logits = this.#dense.finish({ att: this.#attend(layer, plan, q), x }).data as Float32Array;
-    const rowOfToken = new Map(Array.from(batch.logitTokens, (token, row) => [token, row] as const));
-    for (const [from, token] of wanted.tokens.entries()) {
-      const row = logits.subarray(from * numLogits, (from + 1) * numLogits);
+    const rowOfToken = new Map(Array.from(logitTokens, (token, row) => [token, row] as const));
+    for (const [from, token] of tokens.entries()) {
+      const row = rows.subarray(from * numLogits, (from + 1) * numLogits);
       this.#logits.set(row, rowOfToken.get(token)! * vocabSize + firstLogit);
     }
   }
-
-  #attend(layer: number, plan: PreparedAttention, q: Tensor): Tensor {
-    const att = this.#layerAttention[layer]!.run(plan, q.data as Float32Array, this.#pools[layer]!);
-    return tensor("float32", att, q.dims);
-  }
-
-  #writeKv(layer: number, { k, v }: LayerInputs, slots: Int32Array): void {
-    const { layout } = this.#options.kv;
-    const pool = this.#pools[layer]!;
-    writeKvRows(pool.keys, layout, k.data as Float32Array, slots);
-    writeKvRows(pool.values, layout, v.data as Float32Array, slots);
-  }
-
-  /** x and q of the wanted rows, in their order. */
-  #pickRows(
-    rows: StepRows,
-    wanted: StepRows,
-    { x, q }: LayerInputs,
-  ): { readonly x: Tensor; readonly q: Tensor } {
-    if (wanted.tokens.length === rows.tokens.length) return { x, q };
-    const rowOf = new Map(Array.from(rows.tokens, (token, row) => [token, row] as const));
-    const picked = Array.from(wanted.tokens, (token) => rowOf.get(token)!);
-    this.#scratch.reset();
-    return { x: this.#gatherRows(x, picked), q: this.#gatherRows(q, picked) };
-  }
-
-  #gatherRows(source: Tensor, picked: readonly number[]): Tensor {
-    const width = source.dims[1]!;
-    const data = source.data as Float32Array;
-    const target = this.#scratch.take(picked.length * width);
-    for (const [row, from] of picked.entries()) {
-      target.set(data.subarray(from * width, (from + 1) * width), row * width);
-    }
-    return tensor("float32", target, [picked.length, width]);
-  }
-
-  #checkStop(): void {
-    if (this.#options.shouldStop?.() !== true) return;
-    throw new TroupeError("not_ready", "The step was abandoned between two layers: the engine is stopping.");
-  }
-}
-
-function idsOf(batch: ExecutionBatch, rows: StepRows): Tensor {
-  const ids = BigInt64Array.from(rows.tokens, (token) => BigInt(batch.tokenIds[token]!));
-  return tensor("int64", ids, [ids.length]);
 }
 
 function allGatherOf({ model, allGather, shouldStop }: ModelRunnerOptions): AllGather | null {

@@ -30,7 +30,7 @@ export class RankChain implements Chain {
 
   /** @throws TroupeError `invalid_model` when a segment does not load; what was loaded before is freed. */
   constructor(options: ChainOptions, allGather: AllGather) {
-    this.#segments = loadSegments(options);
+    this.#segments = loadSegments({ ...options, keepArena: false });
     this.#allGather = allGather;
   }
 

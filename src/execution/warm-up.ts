@@ -5,7 +5,7 @@ import type { ExecutionBatch } from "../scheduling/step-plan.ts";
 
 /** What bounds the largest step. */
 export interface WarmUpOptions {
-  readonly model: Pick<CompiledModel, "maxPositions" | "attention">;
+  readonly model: Pick<CompiledModel, "layout" | "maxPositions" | "attention">;
   readonly kv: Pick<KvMemory, "layout">;
   readonly maxNumBatchedTokens: number;
 }
@@ -17,18 +17,18 @@ export interface WarmUpStep {
 }
 
 /**
- * One prompt as long as a step can carry, which sizes the arena of every kind of attention and goes no further than that
- * takes: dense segments keep nothing from run to run, and their weights are in memory once they are loaded. Then a single
- * token, through all layers.
+ * Of blocks, one prompt as long as a step can carry, which sizes the arena of every kind of attention and goes no further than
+ * that takes: dense segments keep nothing from run to run, and their weights are in memory once they are loaded. Then, and
+ * for stacks alone, a single token through all layers.
  */
 export function warmUpSteps({ model, kv, maxNumBatchedTokens }: WarmUpOptions): WarmUpStep[] {
   const { numPages, pageSize } = kv.layout;
   const largest = Math.min(maxNumBatchedTokens, numPages * pageSize, model.maxPositions);
   const numLayers = model.attention.length;
-  return [
-    { batch: promptOf(largest, pageSize), numLayers: Math.min(numLayers, layersUntilAllKinds(model) + 1) },
-    { batch: promptOf(1, pageSize), numLayers },
-  ];
+  const single = { batch: promptOf(1, pageSize), numLayers };
+  if (model.layout === "stacks") return [single];
+  const reached = Math.min(numLayers, layersUntilAllKinds(model) + 1);
+  return [{ batch: promptOf(largest, pageSize), numLayers: reached }, single];
 }
 
 /** The last layer of a step attends for few rows only, hence one more above. */

@@ -1,13 +1,24 @@
 /**
- * What compiling a checkpoint gives and a model-agent runs: a chain of dense ONNX segments, split at attention.
+ * What compiling a checkpoint gives and a model-agent runs: ONNX segments, cut in one of two ways.
+ *
+ * Stacks are whole layers, with attention over pages inside, as many in a graph as its weights allow; there is a graph for each
+ * form of keys and values over the same weights:
+ *
+ *     ids, positions, cos.*, sin.*, runs, pages -> k.N, v.N, sumOut, normedOut    the first
+ *     sum, normed, cos.*, sin.*, runs, pages    -> k.N, v.N, sumOut, normedOut    those between
+ *     sum, normed, ..., wanted                  -> k.N, v.N, logits               the last (often the first, too)
+ *
+ * Runs and pages are what blocks/attention-runs.ts and blocks/page-forms.ts say; wanted int64 [rows] are the tokens whose logits
+ * are; k.N and v.N are what layer N adds to the pages. Blocks are cut at attention, which then runs elsewhere (many ranks,
+ * devices that are not the CPU):
  *
  *     first : ids, positions, cos.*, sin.*   -> xOut, q, k, v       embed · norm · qkv · rope
  *     block : att, x, cos.*, sin.*           -> xOut, q, k, v       o-proj · residual · MLP · residual · norm · qkv · rope
  *     last  : att, x                         -> logits              o-proj · residual · MLP · residual · norm · lm-head
  *
- * All activations are flat float32: x and xOut (the next segment's x) [tokens, hiddenSize], q and att [tokens, numHeads * headDim],
- * k and v [tokens, numKvHeads * headDim], logits [rows, vocabSize]; ids int64 [tokens], positions int32 [tokens] for models
- * that learned an embedding of each position.
+ * All activations are flat float32: x and xOut (the next segment's x), sum and normed [tokens, hiddenSize], q and att [tokens, numHeads *
+ * headDim], k and v [tokens, numKvHeads * headDim], logits [rows, vocabSize]; ids int64 [tokens], positions int32 [tokens] for
+ * models that learned an embedding of each position.
  * One rank of several computes some columns of every product: whole heads, channels, a part of the vocabulary. Its layers
  * are cut again where the next product takes the columns of all ranks. An output part.NAME is this rank's columns of the next
  * segment's input NAME; att comes from all ranks too, and q, k, v are of this rank's heads:
@@ -94,6 +105,9 @@ export const PRECISIONS = ["fp32", "w8", "w4"] as const;
 /** One of {@link PRECISIONS}. */
 export type Precision = (typeof PRECISIONS)[number];
 
+/** Whole layers in a graph, or graphs that end at attention. */
+export type Layout = "stacks" | "blocks";
+
 /** Which part of a model one rank of several computes. */
 export interface RankPart {
   /** From 0. */
@@ -122,7 +136,12 @@ export interface CompiledModel {
   /** Of the whole model. */
   readonly vocabSize: number;
   readonly maxPositions: number;
-  /** Files relative to compiled.json in the order they run. [numLayers + 1], of one rank among several [4 * numLayers + 1] */
+  /** How the segments are cut. */
+  readonly layout: Layout;
+  /**
+   * Files relative to compiled.json in the order they run. Of blocks [numLayers + 1], of one rank among several [4 * numLayers + 1];
+   * a stack's name stands for the files of `stackFile`.
+   */
   readonly segments: readonly string[];
   /** [numLayers] */
   readonly attention: readonly AttentionSpec[];

@@ -4,9 +4,10 @@
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { TroupeError } from "../../errors/troupe-error.ts";
+import type { KvDtype } from "../../kv/forms/kv-form.ts";
 import type { Architecture } from "../architectures/architecture.ts";
 import { describeModel } from "../architectures/registry.ts";
-import type { CompiledModel, Precision, RankPart } from "../compiled-model.ts";
+import type { CompiledModel, Layout, Precision, RankPart } from "../compiled-model.ts";
 import type { DecoderDescription } from "../decoder-description.ts";
 import { type ModelFolder, readModelFolder } from "../model-folder.ts";
 import { LINEAR_FORMS } from "../precisions/linear-forms.ts";
@@ -16,13 +17,14 @@ import { type RankDecoder, shardDecoder } from "../tensor-parallel/shard-decoder
 import type { RankPlace } from "../tensor-parallel/tensor-cut.ts";
 import { createTemporaryFolder, removeAbandonedFolders } from "./cache-folder.ts";
 import { choosePrecision } from "./choose-precision.ts";
-import { FORMAT_VERSION, readCompiled, writeCompiled } from "./compiled-file.ts";
+import { FORMAT_VERSION, graphFileOf, readCompiled, writeCompiled } from "./compiled-file.ts";
 import { fileHash, sha256 } from "./content-hash.ts";
 import { createProgress, type OnProgress, type Progress } from "./progress.ts";
 import { buildRankSegments, gatheredWidth } from "./rank-segments.ts";
 import type { Segment } from "./segment.ts";
 import { buildSegments } from "./segments.ts";
-import { writeSegments } from "./write-segments.ts";
+import { buildStacks, MAX_STACK_BYTES } from "./stacks.ts";
+import { writeGraphs, writeSegments } from "./write-segments.ts";
 
 /** What to compile and where to keep it. */
 export interface CompileOptions {
@@ -32,8 +34,12 @@ export interface CompileOptions {
   readonly precision: Precision | null;
   /** See defaultCacheDir. Created if need be. */
   readonly cacheDir: string;
-  /** Compile only what this rank computes. Default: the whole model. */
+  /** Compile only what this rank computes, in blocks. Default: the whole model. */
   readonly place?: RankPlace;
+  /** How a whole model is cut. Default: stacks, which the CPU runs. */
+  readonly layout?: Layout;
+  /** Weights of a stack that has more than one layer, at most. Default MAX_STACK_BYTES. */
+  readonly maxStackBytes?: number;
   /** Families to choose from, for programs that bring their own. Default ARCHITECTURES. */
   readonly architectures?: readonly Architecture[];
   /** Called as bytes are read; never called when the model lies in the cache and its content is known. */
@@ -59,7 +65,7 @@ export interface CompileResult {
  *   precision: "w8",
  *   cacheDir: defaultCacheDir(),
  * });
- * const first = join(dir, model.segments[0]);
+ * const first = join(dir, stackFile(model.segments[0], "f32"));
  * ```
  */
 export async function compileModel(options: CompileOptions): Promise<CompileResult> {
@@ -67,7 +73,9 @@ export async function compileModel(options: CompileOptions): Promise<CompileResu
   const whole = describeModel(folder, options.architectures);
   const decoder = options.place === undefined ? whole : shardDecoder(whole, options.place);
   const files = await listWeightFiles(folder.dir);
-  const chosen = { ...options, precision: await choosePrecision(options) };
+  const layout = options.place === undefined ? (options.layout ?? "stacks") : "blocks";
+  const maxStackBytes = options.maxStackBytes ?? MAX_STACK_BYTES;
+  const chosen = { ...options, layout, maxStackBytes, precision: await choosePrecision(options) };
   const progress = createProgress(options.onProgress, options.signal);
   try {
     const dir = join(options.cacheDir, await cacheKey(folder, decoder, files, chosen, progress));
@@ -82,6 +90,8 @@ export async function compileModel(options: CompileOptions): Promise<CompileResu
 
 interface ChosenOptions extends CompileOptions {
   readonly precision: Precision;
+  readonly layout: Layout;
+  readonly maxStackBytes: number;
 }
 
 /** The name says what it is to people, the hash to us. Settings count by what they come to in the description. */
@@ -89,7 +99,7 @@ async function cacheKey(
   folder: ModelFolder,
   decoder: DecoderDescription | RankDecoder,
   files: readonly string[],
-  { precision, cacheDir, place }: ChosenOptions,
+  { precision, layout, maxStackBytes, cacheDir, place }: ChosenOptions,
   progress: Progress,
 ): Promise<string> {
   const paths = files.map((file) => join(folder.dir, file));
@@ -102,9 +112,17 @@ async function cacheKey(
   for (const [index, path] of paths.entries()) {
     hashes.push(await fileHash(path, cacheDir, (numBytes) => progress.advance(files[index]!, numBytes)));
   }
-  const content = JSON.stringify([FORMAT_VERSION, folder.architecture, precision, decoder, files, hashes]);
+  const content = JSON.stringify([
+    FORMAT_VERSION,
+    folder.architecture,
+    precision,
+    layout === "stacks" ? maxStackBytes : layout,
+    decoder,
+    files,
+    hashes,
+  ]);
   const type = folder.architecture.replace(/For[A-Z].*$/, "").toLowerCase();
-  const part = place === undefined ? "" : `-rank${place.rank}of${place.size}`;
+  const part = place === undefined ? `-${layout}` : `-rank${place.rank}of${place.size}`;
   return `${type}-${precision}${part}-${sha256(content).slice(0, 32)}`;
 }
 
@@ -116,14 +134,16 @@ async function compileInto(
   progress: Progress,
 ): Promise<CompiledModel> {
   await using store = await WeightStore.open(folder.dir);
-  const form = LINEAR_FORMS[options.precision];
-  const segments =
-    "place" in decoder ? buildRankSegments(decoder, form, store) : buildSegments(decoder, form, store);
+  const { segments, names, variants } = build(decoder, options, store);
   const temporary = await createTemporaryFolder(options.cacheDir);
   try {
     await removeAbandonedFolders(options.cacheDir);
     await writeSegments(segments, { store, folder: temporary, progress });
-    const model = describeCompiled(folder, decoder, options.precision, segments);
+    await writeGraphs(variants, temporary);
+    const model = describeCompiled(folder, decoder, options, {
+      segments: names,
+      weightBytes: segments.reduce((sum, segment) => sum + segment.weightBytes, 0),
+    });
     await writeCompiled(temporary.path, model);
     await temporary.publish(dir, async (path) => (await readCompiled(path)) !== null);
     return model;
@@ -133,17 +153,44 @@ async function compileInto(
   }
 }
 
+interface BuiltSegments {
+  readonly segments: readonly Segment[];
+  /** What the compiled model calls them. */
+  readonly names: readonly string[];
+  /** More graphs over the same weights. */
+  readonly variants: readonly Segment[];
+}
+
+function build(
+  decoder: DecoderDescription | RankDecoder,
+  { precision, layout, maxStackBytes }: ChosenOptions,
+  store: WeightStore,
+): BuiltSegments {
+  const form = LINEAR_FORMS[precision];
+  if (layout === "stacks" && !("place" in decoder)) {
+    const of = (kvDtype: KvDtype) =>
+      buildStacks(decoder, form, store, { kvDtype, maxWeightBytes: maxStackBytes });
+    const segments = of("f32");
+    const names = segments.map(({ weightsFile }) => graphFileOf(weightsFile));
+    return { segments, names, variants: [...of("f16"), ...of("int8")] };
+  }
+  const segments =
+    "place" in decoder ? buildRankSegments(decoder, form, store) : buildSegments(decoder, form, store);
+  return { segments, names: segments.map(({ graphFile }) => graphFile), variants: [] };
+}
+
 function describeCompiled(
   folder: ModelFolder,
   decoder: DecoderDescription | RankDecoder,
-  precision: Precision,
-  segments: readonly Segment[],
+  { precision, layout }: ChosenOptions,
+  built: Pick<CompiledModel, "segments" | "weightBytes">,
 ): CompiledModel {
   const { hiddenSize, numHeads, numKvHeads, headDim, vocabSize, maxPositions, layers, ropes } = decoder;
   return {
     formatVersion: FORMAT_VERSION,
     architecture: folder.architecture,
     precision,
+    layout,
     part: "place" in decoder ? rankPart(decoder) : null,
     hiddenSize,
     numLayers: layers.length,
@@ -152,11 +199,10 @@ function describeCompiled(
     headDim,
     vocabSize,
     maxPositions,
-    segments: segments.map((segment) => segment.graphFile),
     attention: layers.map((layer) => layer.attention),
     ropes,
     prefixAttention: decoder.prefixAttention,
-    weightBytes: segments.reduce((sum, segment) => sum + segment.weightBytes, 0),
+    ...built,
   };
 }
 

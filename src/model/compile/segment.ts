@@ -21,6 +21,14 @@ export interface PlacedWeight {
   readonly position: number;
 }
 
+/** What a segment may share or need. */
+export interface SegmentOptions {
+  /** Default: a file of its own, named as it is. */
+  readonly weightsFile?: string;
+  /** Of the standard operators. */
+  readonly opset?: number;
+}
+
 /** A segment as the blocks see it. */
 export class Segment {
   readonly name: string;
@@ -35,11 +43,10 @@ export class Segment {
   readonly #store: WeightStore;
   #end = 0;
 
-  /** @param dataFile default: a file of its own, named as it is */
-  constructor(name: string, linearForm: LinearForm, store: WeightStore, dataFile?: string) {
+  constructor(name: string, linearForm: LinearForm, store: WeightStore, options: SegmentOptions = {}) {
     this.name = name;
-    this.weightsFile = dataFile ?? weightsFile(this.graphFile);
-    this.graph = new GraphBuilder(name);
+    this.weightsFile = options.weightsFile ?? weightsFile(this.graphFile);
+    this.graph = new GraphBuilder(name, options);
     this.linearForm = linearForm;
     this.#store = store;
   }

@@ -25,6 +25,12 @@ export async function writeSegments(segments: readonly Segment[], context: Write
   for (const segment of segments) await writeSegment(segment, buffers, context);
 }
 
+/** Writes graphs whose weights are in place. */
+export async function writeGraphs(segments: readonly Segment[], folder: TemporaryFolder): Promise<void> {
+  for (const { graphFile, graph } of segments)
+    await writeFile(join(folder.path, graphFile), graph.build(), { flush: true });
+}
+
 async function writeSegment(
   segment: Segment,
   buffers: SlabBuffers,
@@ -37,5 +43,5 @@ async function writeSegment(
   };
   for (const job of segment.jobs) await runJob(job, { store, file, buffers, onBytes });
   file.sync();
-  await writeFile(join(folder.path, segment.graphFile), segment.graph.build(), { flush: true });
+  await writeGraphs([segment], folder);
 }

@@ -63,10 +63,10 @@ export async function exportModel(options: ExportOptions): Promise<ExportResult>
   await using store = await WeightStore.open(modelDir);
   const maxPositions = checkedLength(options.maxModelLen, decoder);
   const form = LINEAR_FORMS[precision];
-  const prefill = new Segment("prefill", form, store, WEIGHTS_FILE);
+  const prefill = new Segment("prefill", form, store, { weightsFile: WEIGHTS_FILE });
   buildWholeDecoder(prefill, decoder, { maxPositions });
   // The same blocks in the same order: every weight has the same place in the file.
-  const decode = new Segment("decode", form, store, WEIGHTS_FILE);
+  const decode = new Segment("decode", form, store, { weightsFile: WEIGHTS_FILE });
   buildWholeDecoder(decode, decoder, { maxPositions, tokens: 1 });
   try {
     const temporary = await createTemporaryFolder(dirname(outputDir));

@@ -84,7 +84,7 @@ async function writePacked(dir: string): Promise<void> {
 test("a family with packed projections is a table of row ranges", async () => {
   using dir = temporaryDir();
   await writePacked(join(dir.path, "packed"));
-  const options = { cacheDir: join(dir.path, "cache"), precision: "w8" } as const;
+  const options = { cacheDir: join(dir.path, "cache"), precision: "w8", layout: "blocks" } as const;
   const modelDir = join(dir.path, "packed");
   using ours = openChain(await compileModel({ ...options, modelDir, architectures: [packed] }));
   using llama2 = openChain(await compileModel({ ...options, modelDir: golden }));

@@ -53,12 +53,27 @@ function startChild(modelDir: string, precision: string, cacheDir: string) {
 test("a compiled model is described by what lies beside it", async () => {
   using place = workplace();
   const { dir, model } = await compileModel(place.options);
-  assert.deepEqual(model.segments, ["first.onnx", "block-001.onnx", "last.onnx"]);
+  assert.deepEqual(model.segments, ["layers-000.onnx"]);
+  assert.deepEqual(readdirSync(dir).sort(), [
+    "compiled.json",
+    "layers-000.f16.onnx",
+    "layers-000.f32.onnx",
+    "layers-000.int8.onnx",
+    "layers-000.weights",
+  ]);
   assert.equal(model.attention.length, 2);
   const weights = readdirSync(dir).filter((name) => name.endsWith(".weights"));
   const bytes = weights.reduce((sum, name) => sum + statSync(join(dir, name)).size, 0);
   assert.equal(model.weightBytes, bytes);
   assert.deepEqual(foldersOf(place.cacheDir).length, 1);
+});
+
+test("a model is cut into graphs by their weights, or at attention", async () => {
+  using place = workplace();
+  const segments = async (options: Partial<CompileOptions>) =>
+    (await compileModel({ ...place.options, ...options })).model.segments;
+  assert.deepEqual(await segments({ maxStackBytes: 1 }), ["layers-000.onnx", "layers-001.onnx"]);
+  assert.deepEqual(await segments({ layout: "blocks" }), ["first.onnx", "block-001.onnx", "last.onnx"]);
 });
 
 test("the second time, no weights are read", async () => {
@@ -109,9 +124,9 @@ test("weights that changed behind a remembered hash are noticed", async () => {
 test("a compiled model that lost a file is compiled again", async () => {
   using place = workplace();
   const { dir } = await compileModel(place.options);
-  rmSync(join(dir, "last.weights"));
+  rmSync(join(dir, "layers-000.int8.onnx"));
   assert.equal((await compileModel(place.options)).dir, dir);
-  assert.ok(statSync(join(dir, "last.weights")).size > 0);
+  assert.ok(statSync(join(dir, "layers-000.int8.onnx")).size > 0);
 });
 
 test("progress counts the checkpoint's bytes to the end, once to hash and once to compile", async () => {
@@ -128,7 +143,7 @@ test("progress counts the checkpoint's bytes to the end, once to hash and once t
 test("a cancelled compilation leaves nothing behind", async () => {
   using place = workplace();
   const controller = new AbortController();
-  const onProgress = ({ label }: CompileProgress) => label === "block-001" && controller.abort();
+  const onProgress = ({ label }: CompileProgress) => label === "layers-000.f32" && controller.abort();
   const run = () => compileModel({ ...place.options, signal: controller.signal, onProgress });
   await assertFails(run, "cancelled", "cancelled");
   assert.deepEqual(foldersOf(place.cacheDir), []);
@@ -144,7 +159,7 @@ test("a compilation that is killed leaves nothing that counts, and the next one 
   const left = foldersOf(place.cacheDir);
   assert.ok(left.length === 1 && left[0]!.startsWith(".compiling-"), left.join());
   writeRandomLlama(place.modelDir, SMALL);
-  const { dir, model } = await compileModel(place.options);
+  const { dir, model } = await compileModel({ ...place.options, layout: "blocks" });
   assert.deepEqual(foldersOf(place.cacheDir), [dir.slice(place.cacheDir.length + 1)]);
   openChain({ dir, model })[Symbol.dispose]();
 });

@@ -23,7 +23,7 @@ const cache = temporaryDir();
 after(() => cache[Symbol.dispose]());
 
 function compileGolden(name: string, precision: Precision) {
-  return compileModel({ modelDir: resolve(golden, name), precision, cacheDir: cache.path });
+  return compileModel({ modelDir: resolve(golden, name), precision, cacheDir: cache.path, layout: "blocks" });
 }
 
 /** Root mean square of the logits' error over that of the logits, and the largest error. */
