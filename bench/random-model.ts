@@ -17,7 +17,7 @@ export interface RandomModel {
 /** TinyLlama-1.1B's shape, or that with other numbers. */
 export function randomModel(given: Partial<LlamaShape> = {}): RandomModel {
   const shape = { ...TINY_LLAMA, ...given };
-  const modelDir = join(BENCH_FOLDER, `llama-${Object.values(shape).join("-")}`);
+  const modelDir = join(BENCH_FOLDER, `random-llama-${Object.values(shape).join("-")}`);
   if (!existsSync(modelDir)) {
     const unfinished = `${modelDir}.${process.pid}`;
     rmSync(unfinished, { recursive: true, force: true });

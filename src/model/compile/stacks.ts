@@ -1,6 +1,6 @@
 /**
- * Puts whole layers, attention included, into as few graphs as may be: between one graph and the next every thread stops
- * and starts again, and for some milliseconds after that products read weights at two thirds of the machine's speed.
+ * Puts whole layers, attention included, into as few graphs as may be: every run wakes threads, copies outputs and hands rows on
+ * through JavaScript.
  */
 
 import type { KvDtype } from "../../kv/forms/kv-form.ts";
