@@ -51,6 +51,7 @@ export default defineActor<ModelAgentProtocol, ModelAgentArgs, ModelAgentState>(
       state.busyMs += executeMs;
       if (state.rank === 0)
         ctx.tell(SAMPLER, "logits", { epoch, step: batch.step, work: { ...work, executeMs } });
+      state.runner.settle();
     },
   },
   onStop({ rank, runner, numSteps, busyMs }, _reason, ctx) {

@@ -80,6 +80,9 @@ export class BlockModel implements StepModel {
     return this.#finish(rows, wanted, inputs, numLayers - 1);
   }
 
+  /** Layers write theirs as they go. */
+  settle(): void {}
+
   release(): void {
     this.#dense.release();
     for (const attention of this.#attentions) attention.release();

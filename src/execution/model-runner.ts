@@ -46,6 +46,11 @@ export interface ModelRunner {
    * `engine_failed` when a session or another rank fails, `deadline_exceeded` when another rank hangs.
    */
   execute(batch: ExecutionBatch): ExecuteWork;
+  /**
+   * Finishes what the last step left for when its logits are on their way: its keys and values go into their pages. The next step
+   * does so first if nobody else has.
+   */
+  settle(): void;
   /** Runs small and large steps on zeros, so that the first request finds memory in place. Writes no page. */
   warmUp(): void;
   /** Time that went into waiting for other ranks, since the runner was made. */
@@ -116,11 +121,16 @@ class Runner implements ModelRunner {
       batch.logitTokens.length <= logits.maxRows,
       `step ${batch.step} wants ${batch.logitTokens.length} rows of logits, the buffer holds ${logits.maxRows}`,
     );
+    this.#model.settle();
     applyPageCopies(batch, this.#pools, kv.layout);
     if (batch.tokenIds.length === 0) return;
     const rows = allRows(batch, this.#options.model.prefixAttention);
     this.#run({ batch, rows, slots: slotsOf(rows, kv.layout.pageSize) });
     this.#allGather?.meet();
+  }
+
+  settle(): void {
+    this.#model.settle();
   }
 
   warmUp(): void {

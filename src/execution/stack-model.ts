@@ -1,6 +1,7 @@
 /**
  * Stacks of whole layers: a step is a run of each, and attention happens inside. What the step adds to the pages is written
- * once a stack has run; inside, it sees its own keys and values by itself.
+ * once a stack has run; inside, it sees its own keys and values by itself. So for the last stack that can wait until the
+ * logits are on their way.
  */
 import { CPU } from "../config/device.ts";
 import { TroupeError } from "../errors/troupe-error.ts";
@@ -20,6 +21,8 @@ export interface StackModelOptions extends ChainOptions {
   readonly meter: RunMeter;
 }
 
+type Results = Readonly<Record<string, Tensor>>;
+
 /** A loaded model. */
 export class StackModel implements StepModel {
   readonly #options: StackModelOptions;
@@ -27,6 +30,8 @@ export class StackModel implements StepModel {
   readonly #pools: readonly KvPool[];
   readonly #feeds: StackFeeds;
   readonly #latest = new LatestResults();
+  /** What the last stack of a step gave, until it is in the pages. */
+  #unsettled: { readonly results: Results; readonly slots: Int32Array } | null = null;
 
   /** @throws TroupeError `invalid_model` when a stack does not load; what was loaded before is freed. */
   constructor(options: StackModelOptions) {
@@ -39,20 +44,29 @@ export class StackModel implements StepModel {
   }
 
   run({ batch, rows, slots }: StepInput): StepLogits | null {
+    this.settle();
     this.#openPages(slots);
     const { feeds, gatheredBytes } = this.#feeds.of(batch, rows);
     this.#options.meter.countGathered(gatheredBytes);
     let handed: Record<string, Tensor> = {};
     for (const stack of this.#stacks) {
       this.#checkStop();
+      this.settle();
       const results = this.#latest.hold(runSegment(stack, { ...feeds, ...handed }, stack.outputNames));
-      this.#fillSlots(results, slots);
+      this.#unsettled = { results, slots };
       const { sumOut, normedOut, logits } = results;
       if (logits === undefined) handed = { sum: sumOut!, normed: normedOut! };
       else if (batch.logitTokens.length > 0)
         return { rows: logits.data as Float32Array, tokens: batch.logitTokens };
     }
     return null;
+  }
+
+  settle(): void {
+    if (this.#unsettled === null) return;
+    const { results, slots } = this.#unsettled;
+    this.#unsettled = null;
+    this.#fillSlots(results, slots);
   }
 
   release(): void {
@@ -68,7 +82,7 @@ export class StackModel implements StepModel {
   }
 
   /** Writes what the layers of a stack add, its outputs k.N and v.N. */
-  #fillSlots(results: Readonly<Record<string, Tensor>>, slots: Int32Array): void {
+  #fillSlots(results: Results, slots: Int32Array): void {
     const { layout } = this.#options.kv;
     for (const [layer, { keys, values }] of this.#pools.entries()) {
       const [k, v] = [results[`k.${layer}`], results[`v.${layer}`]];

@@ -23,12 +23,14 @@ export interface StepLogits {
 /** A loaded model as the runner drives it. */
 export interface StepModel {
   /**
-   * Computes a step and writes its keys and values into pages.
+   * Computes a step. Its keys and values are in their pages when {@link settle} has returned, or the next step begins.
    *
    * @returns the logits that were asked for, readable until the next call; null for none
    * @throws TroupeError `not_ready` when the host asked to stop, `engine_failed`
    */
   run(step: StepInput): StepLogits | null;
+  /** Writes keys and values of the last step that are not in their pages yet. */
+  settle(): void;
   /** Frees the sessions. */
   release(): void;
 }

@@ -140,6 +140,24 @@ for (const cut of Object.keys(CUTS) as (keyof typeof CUTS)[]) {
     stage.runner.release();
   });
 
+  test(`${name} - a step's keys and values are in their pages when it is settled`, () => {
+    const stage = new Stage(compiled);
+    const sequence = stage.begin(ids(5));
+    prefill(stage, sequence);
+    stage.runner.settle();
+    const { headDim } = compiled.model;
+    const row = sequence.blockTable[0]! * PAGE_SIZE + 4;
+    for (const { keys, values } of stage.kv.layers) {
+      for (const pool of [new Float32Array(keys), new Float32Array(values)]) {
+        const last = pool.subarray(row * headDim, (row + 1) * headDim);
+        assert.ok(last.every((value) => value !== 0));
+        assert.ok(pool.subarray((row + 1) * headDim, (row + 2) * headDim).every((value) => value === 0));
+      }
+    }
+    stage.runner.settle();
+    stage.runner.release();
+  });
+
   test(`${name} - warm-up writes no page`, () => {
     const stage = new Stage(compiled);
     const pages = stage.kv.layers.flatMap(({ keys, values }) => [

@@ -91,6 +91,9 @@ class GraphRunner implements ModelRunner {
     return { ...this.#meter.take(), waitMs: 0 };
   }
 
+  /** Steps write their keys and values themselves. */
+  settle(): void {}
+
   warmUp(): void {
     const { model, maxNumBatchedTokens, maxModelLen } = this.#options;
     for (const run of graphWarmUpRuns(model, Math.min(maxNumBatchedTokens, maxModelLen - 1))) {
