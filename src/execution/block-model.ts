@@ -80,8 +80,9 @@ export class BlockModel implements StepModel {
     return this.#finish(rows, wanted, inputs, numLayers - 1);
   }
 
-  /** Layers write theirs as they go. */
-  settle(): void {}
+  settle(): void {
+    // Layers write theirs as they go.
+  }
 
   release(): void {
     this.#dense.release();

@@ -91,8 +91,9 @@ class GraphRunner implements ModelRunner {
     return { ...this.#meter.take(), waitMs: 0 };
   }
 
-  /** Steps write their keys and values themselves. */
-  settle(): void {}
+  settle(): void {
+    // Steps write their keys and values themselves.
+  }
 
   warmUp(): void {
     const { model, maxNumBatchedTokens, maxModelLen } = this.#options;
