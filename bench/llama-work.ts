@@ -2,10 +2,16 @@
 import type { KvDtype } from "../src/kv/forms/kv-form.ts";
 import { KV_FORMS } from "../src/kv/forms/kv-forms.ts";
 import type { Precision } from "../src/model/compiled-model.ts";
+import { BLOCK_SIZES } from "../src/model/precisions/stored-form.ts";
 import type { LlamaShape } from "./random-checkpoint.ts";
 
-/** Bytes of a weight: w8 has a float32 scale for each output, w4 one for each block of 32. */
-const WEIGHT_BYTES: Readonly<Record<Precision, number>> = { fp32: 4, w8: 1, w4: 0.5 + 4 / 32 };
+/** Bytes of a weight: w8 has a float32 scale for each output, w4 and w4g128 one for each block. */
+const WEIGHT_BYTES: Readonly<Record<Precision, number>> = {
+  fp32: 4,
+  w8: 1,
+  w4: 0.5 + 4 / BLOCK_SIZES.w4,
+  w4g128: 0.5 + 4 / BLOCK_SIZES.w4g128,
+};
 
 /** Weights of all matrices that every token is multiplied with; the embedding is only looked up. */
 export function numWeights(shape: LlamaShape, { withHead }: { readonly withHead: boolean }): number {

@@ -7,8 +7,8 @@ export const convertCommand: CommandSpec = {
   name: "convert",
   summary: "write a model's weights in another precision",
   description:
-    "Writes a new folder with the weights as fp32, bf16, fp16, w8 or w4 and everything else that belongs to the model.\n" +
-    "The folder may be converted already: w8 and w4 go back to floats. Interrupted, the same command goes on.",
+    "Writes a new folder with the weights as fp32, bf16, fp16, w8, w4 or w4g128 and everything else that belongs to the\n" +
+    "model. The folder may be converted already: quantised weights go back to floats. Interrupted, the same command goes on.",
   flags: [
     ...weightsFlags,
     {

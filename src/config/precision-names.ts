@@ -20,6 +20,7 @@ export const PRECISION_NAMES = {
   fp32: { precision: "fp32", kvDtype: "f32" },
   w8: { precision: "w8", kvDtype: "f32" },
   w4: { precision: "w4", kvDtype: "f32" },
+  w4g128: { precision: "w4g128", kvDtype: "f32" },
   bf16: { precision: "fp32", kvDtype: "f16" },
   a_bf16_w_int8: { precision: "w8", kvDtype: "f16" },
   a_bf16_w_int8_kv_int8: { precision: "w8", kvDtype: "int8" },

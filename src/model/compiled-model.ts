@@ -100,8 +100,8 @@ export interface PrefixAttention {
   readonly numCausalTokens: number;
 }
 
-/** Weight precisions. */
-export const PRECISIONS = ["fp32", "w8", "w4"] as const;
+/** Weight precisions. w4 and w4g128 differ in the inputs that share a scale: 32 and 128. */
+export const PRECISIONS = ["fp32", "w8", "w4", "w4g128"] as const;
 /** One of {@link PRECISIONS}. */
 export type Precision = (typeof PRECISIONS)[number];
 

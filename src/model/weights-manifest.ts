@@ -10,7 +10,7 @@ import { readOptionalJson } from "./json-file.ts";
 export const MANIFEST_FILE = "troupe-weights.json";
 
 /** What convert makes: float types, and the precisions that quantise. */
-export const WEIGHT_PRECISIONS = ["fp32", "bf16", "fp16", "w8", "w4"] as const;
+export const WEIGHT_PRECISIONS = ["fp32", "bf16", "fp16", "w8", "w4", "w4g128"] as const;
 /** One of {@link WEIGHT_PRECISIONS}. */
 export type WeightPrecision = (typeof WEIGHT_PRECISIONS)[number];
 

@@ -24,8 +24,8 @@ test("the embedded model is described from its files", async () => {
   assert.equal(sizes.numParameters, 2048 * 256 + 4 * (256 * 768 + 3 * 256 * 640 + 512) + 256);
   const rows = 2 * 4 * 4; // keys and values of 4 heads in 4 layers
   assert.deepEqual(sizes.kvBytesPerToken, { f32: rows * 128, f16: rows * 64, int8: rows * 36 });
-  const { fp32, w8, w4 } = sizes.precisionBytes;
-  assert.ok(w4! < w8! && w8! < fp32!);
+  const { fp32, w8, w4, w4g128 } = sizes.precisionBytes;
+  assert.ok(w4g128! < w4! && w4! < w8! && w8! < fp32!);
 });
 
 test("a converted folder, split or not, is described as the model it is, in its own precision", async () => {

@@ -41,7 +41,11 @@ for (const [args, code, message] of [
     /unknown option '--prot'\n\(Did you mean --port\?\)[\s\S]*troupe serve --help/,
   ],
   [["serve", "--port", "abc"], 2, /'--port <n>' argument 'abc' is invalid\. It must be a number/],
-  [["serve", "--precision", "w3"], 2, /argument 'w3' is invalid\. Allowed choices are fp32, w8, w4, bf16/],
+  [
+    ["serve", "--precision", "w3"],
+    2,
+    /argument 'w3' is invalid\. Allowed choices are fp32, w8, w4, w4g128, bf16/,
+  ],
   [["serve", "extra"], 2, /too many arguments/],
   [["serve", "--port", "99999"], 1, /^troupe: --port must be at most 65535 \(got 99999\)\n$/],
   [

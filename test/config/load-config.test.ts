@@ -67,6 +67,7 @@ test("empty files and sections without keys are fine", (t) => {
 
 for (const [given, precision, kvDtype] of [
   [{ model: { precision: "w4" } }, "w4", "f32"],
+  [{ model: { precision: "w4g128" } }, "w4g128", "f32"],
   [{ model: { precision: "bf16" } }, "fp32", "f16"],
   [{ model: { precision: "a_bf16_w_int8" } }, "w8", "f16"],
   [{ model: { precision: "a_bf16_w_int8_kv_int8" } }, "w8", "int8"],
@@ -102,7 +103,7 @@ for (const [title, text, message] of [
   [
     "an unknown precision",
     "model:\n  precision: w3\n",
-    /"model\.precision": must be "fp32", "w8", "w4", "bf16", .* or "a_bf16_w_int8_kv_int8"/,
+    /"model\.precision": must be "fp32", "w8", "w4", "w4g128", "bf16", .* or "a_bf16_w_int8_kv_int8"/,
   ],
   [
     "a page size that is no power of two",

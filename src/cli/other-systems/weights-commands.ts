@@ -1,6 +1,7 @@
 /** MindFormers' tools for weights under their own names: `troupe convert`, `split`, `resplit` and `merge`. */
 import { join } from "node:path";
 import { TroupeError } from "../../errors/troupe-error.ts";
+import { WEIGHT_PRECISIONS } from "../../model/weights-manifest.ts";
 import type { CommandSpec } from "../command-spec.ts";
 import { convertCommand } from "../convert-command.ts";
 import { FlagValues } from "../flag-values.ts";
@@ -26,7 +27,7 @@ export const convertWeightCommand: CommandSpec = {
     oldFlag("output_path", "text", "folder", "where to write"),
     {
       ...oldFlag("dtype", "text", "name", "the precision (default: bf16)"),
-      choices: ["fp32", "bf16", "fp16", "w8", "w4"],
+      choices: WEIGHT_PRECISIONS,
     },
     { flags: "--reversed", kind: "switch", description: "accepted: there is one format both ways" },
   ],

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { createProgress, type Progress } from "../compile/progress.ts";
 import { createSlabBuffers, type SlabBuffers } from "../compile/weight-job.ts";
 import { readModelFolder } from "../model-folder.ts";
-import { BLOCK } from "../precisions/stored-form.ts";
+import { BLOCK_SIZES } from "../precisions/stored-form.ts";
 import type { WeightFile } from "../safetensors/open-files.ts";
 import { plannedBytes } from "../safetensors/safetensors-writer.ts";
 import { WeightStore } from "../safetensors/weight-store.ts";
@@ -24,9 +24,9 @@ export interface ConvertOptions extends WeightsJob {
 const NO_CUTS: TensorCuts = { matrices: new Map(), biases: new Map(), tables: new Set() };
 
 /**
- * Converts a folder's weights: to another float type, to w8 or w4 (what linear layers multiply by; tables, norms, biases
- * and routers stay as they are), or back from those to floats. A converted folder compiles to the same bits as the
- * original does in that precision.
+ * Converts a folder's weights: to another float type, to a precision that quantises (what linear layers multiply by;
+ * tables, norms, biases and routers stay as they are), or back from those to floats. A converted folder compiles to the
+ * same bits as the original does in that precision.
  *
  * @throws TroupeError `invalid_model`, `unsupported_model`; `file_error` when the output cannot be written or holds
  * something else; `cancelled`
@@ -53,7 +53,7 @@ export async function convertWeights(options: ConvertOptions): Promise<WeightsRe
   const files = store.files.map((file) => ({ ...file, planned: file.tensors.flatMap(plan) }));
   const source = await identify(modelDir, architecture, { cacheDir, progress });
   return await atOutput(outputDir, async () => {
-    const block = target === "w4" ? BLOCK : null;
+    const block = target === null ? null : BLOCK_SIZES[target];
     const output = await OutputFolder.open(outputDir, { precision, block, source, shard: null }, progress);
     await copyFiles(modelDir, outputDir, await companionsOf(modelDir));
     if (target === null) await writeConfig(output, modelDir, precision);

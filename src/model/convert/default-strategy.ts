@@ -1,6 +1,6 @@
 /** The strategy that an architecture calls for: heads and channels whole, quantised inputs cut between blocks. */
 import { TroupeError } from "../../errors/troupe-error.ts";
-import { BLOCK, storedPartOf } from "../precisions/stored-form.ts";
+import { BLOCK_SIZES, storedPartOf } from "../precisions/stored-form.ts";
 import type { WeightStore } from "../safetensors/weight-store.ts";
 import { strategyText } from "../tensor-parallel/strategy.ts";
 import { type CutPart, cutProblem } from "../tensor-parallel/tensor-cut.ts";
@@ -30,7 +30,7 @@ export function defaultStrategy(store: WeightStore, cuts: TensorCuts, size: numb
 function cutOf(name: string, store: WeightStore, cuts: TensorCuts): TensorCut {
   const { quantization } = store;
   const stored = quantization === null ? null : storedPartOf(quantization, name);
-  if (stored === null) {
+  if (quantization === null || stored === null) {
     if (cuts.tables.has(name)) return REPLICATED;
     return cuts.matrices.get(name)?.cut ?? cuts.biases.get(name) ?? REPLICATED;
   }
@@ -38,11 +38,12 @@ function cutOf(name: string, store: WeightStore, cuts: TensorCuts): TensorCut {
   if (matrix === undefined) return REPLICATED;
   const { cut, inputs } = matrix;
   if (cut.kind === "replicated" || cut.axis === 0) return cut;
-  if (quantization === "w8") return stored.part === "values" ? cut : REPLICATED;
+  const blockSize = BLOCK_SIZES[quantization];
+  if (blockSize === null) return stored.part === "values" ? cut : REPLICATED;
   const blocks: CutPart = {
     name: "inputs",
     unit: "block",
-    numUnits: Math.ceil(inputs / BLOCK),
+    numUnits: Math.ceil(inputs / blockSize),
     unitSize: 1,
   };
   return { kind: "cut", axis: 1, parts: [blocks], numGroups: 1 };
@@ -54,7 +55,8 @@ function firstProblem(
   store: WeightStore,
   size: number,
 ): string | null {
-  const blockProblem = store.quantization === "w4" ? firstBlockProblem(cuts, size) : null;
+  const blockSize = store.quantization === null ? null : BLOCK_SIZES[store.quantization];
+  const blockProblem = blockSize === null ? null : firstBlockProblem(cuts, size, blockSize);
   if (blockProblem !== null) return blockProblem;
   for (const cut of ofTensors.values()) {
     const problem = cut.kind === "cut" ? cutProblem(cut, size) : null;
@@ -64,14 +66,14 @@ function firstProblem(
 }
 
 /** Blocks say nothing of the heads and channels they hold, and those must stay whole too. */
-function firstBlockProblem(cuts: TensorCuts, size: number): string | null {
+function firstBlockProblem(cuts: TensorCuts, size: number, blockSize: number): string | null {
   if (size === 1) return null;
   for (const { cut, inputs } of cuts.matrices.values()) {
     if (cut.kind === "replicated" || cut.axis === 0) continue;
     const problem = cutProblem(cut, size);
     if (problem !== null) return problem;
-    if ((inputs / size) % BLOCK !== 0) {
-      return `${inputs / size} of ${inputs} quantised inputs for each are no multiple of a block of ${BLOCK}`;
+    if ((inputs / size) % blockSize !== 0) {
+      return `${inputs / size} of ${inputs} quantised inputs for each are no multiple of a block of ${blockSize}`;
     }
   }
   return null;

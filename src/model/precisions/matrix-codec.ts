@@ -1,6 +1,5 @@
 /** Matrices to and from the form that a weight folder keeps them in, row by row: what each precision does, by its name. */
-import type { QuantizedPrecision } from "./stored-form.ts";
-import { BLOCK } from "./stored-form.ts";
+import { BLOCK_SIZES, type QuantizedPrecision } from "./stored-form.ts";
 import { dequantizeBlocks, quantizeBlocks } from "./w4.ts";
 import { dequantizeRows, quantizeRowsInOrder } from "./w8.ts";
 
@@ -24,12 +23,17 @@ export const MATRIX_CODECS: Readonly<Record<QuantizedPrecision, MatrixCodec>> = 
     encode: (values, numRows, stored) => quantizeRowsInOrder(values, numRows, signed(stored)),
     decode: (stored, scales, _numRows, values) => dequantizeRows(signed(stored), scales, values),
   },
-  w4: {
-    rowBytes: (inputs) => Math.ceil(inputs / BLOCK) * (BLOCK / 2),
-    encode: quantizeBlocks,
-    decode: dequantizeBlocks,
-  },
+  w4: blockCodec(BLOCK_SIZES.w4),
+  w4g128: blockCodec(BLOCK_SIZES.w4g128),
 };
+
+function blockCodec(blockSize: number): MatrixCodec {
+  return {
+    rowBytes: (inputs) => Math.ceil(inputs / blockSize) * (blockSize / 2),
+    encode: (values, numRows, stored) => quantizeBlocks(values, numRows, { packed: stored, blockSize }),
+    decode: dequantizeBlocks,
+  };
+}
 
 function signed(bytes: Uint8Array): Int8Array {
   return new Int8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);

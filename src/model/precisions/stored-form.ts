@@ -1,18 +1,30 @@
 /**
  * How a weight folder keeps quantised matrices: beside, or in place of, the float tensor `T` lie its values `T.int8`
  * [outputs, inputs] or `T.int4` [outputs, blocks, block / 2] and their scales `T.scale` ([outputs] or [outputs, blocks]).
+ * {@link BLOCK_SIZES} is the one place that says how many inputs make a block.
  */
 import type { Precision } from "../compiled-model.ts";
 
 /** Precisions in which matrices are no floats. */
-export const QUANTIZED_PRECISIONS = ["w8", "w4"] as const satisfies readonly Precision[];
+export const QUANTIZED_PRECISIONS = ["w8", "w4", "w4g128"] as const satisfies readonly Precision[];
 /** One of {@link QUANTIZED_PRECISIONS}. */
 export type QuantizedPrecision = (typeof QUANTIZED_PRECISIONS)[number];
 
-/** Inputs that share a scale in w4. */
-export const BLOCK = 32;
+/** Inputs that share a scale; null where all inputs of an output do. */
+export const BLOCK_SIZES = { w8: null, w4: 32, w4g128: 128 } as const satisfies Record<
+  QuantizedPrecision,
+  number | null
+>;
 
-const SUFFIX = { w8: ".int8", w4: ".int4" } as const satisfies Record<QuantizedPrecision, string>;
+/** Precisions that scale block by block. */
+export type BlockPrecision = {
+  [P in QuantizedPrecision]: (typeof BLOCK_SIZES)[P] extends number ? P : never;
+}[QuantizedPrecision];
+
+const SUFFIX = { w8: ".int8", w4: ".int4", w4g128: ".int4" } as const satisfies Record<
+  QuantizedPrecision,
+  string
+>;
 /** What the name of a matrix's scales ends with. */
 export const SCALE_SUFFIX = ".scale";
 
@@ -38,15 +50,16 @@ export function storedForm(
 ): StoredForm {
   const name = `${tensor}${SUFFIX[precision]}`;
   const scale = { name: `${tensor}${SCALE_SUFFIX}`, dataType: "F32" } as const;
-  if (precision === "w8") {
+  const blockSize = BLOCK_SIZES[precision];
+  if (blockSize === null) {
     return {
       values: { name, dataType: "I8", shape: [outputs, inputs] },
       scales: { ...scale, shape: [outputs] },
     };
   }
-  const numBlocks = Math.ceil(inputs / BLOCK);
+  const numBlocks = Math.ceil(inputs / blockSize);
   return {
-    values: { name, dataType: "U8", shape: [outputs, numBlocks, BLOCK / 2] },
+    values: { name, dataType: "U8", shape: [outputs, numBlocks, blockSize / 2] },
     scales: { ...scale, shape: [outputs, numBlocks] },
   };
 }

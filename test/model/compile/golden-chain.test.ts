@@ -6,6 +6,7 @@ import { fileURLToPath } from "node:url";
 import { type Tensor, tensor } from "../../../src/execution/onnx-runtime.ts";
 import { compileModel } from "../../../src/model/compile/compile-model.ts";
 import { PRECISIONS, type Precision } from "../../../src/model/compiled-model.ts";
+import { QUANTIZED_PRECISIONS } from "../../../src/model/precisions/stored-form.ts";
 import { ropeTable } from "../../../src/model/rope.ts";
 import { temporaryDir } from "../make-checkpoint.ts";
 import { angleFeeds, openChain } from "./segment-chain.ts";
@@ -50,11 +51,11 @@ for (const name of NAMES) {
 }
 
 /** Random weights are the worst case; gemma3-text has six layers of them where most have two. */
-const LIMITS = { w8: 0.1, w4: 0.7 } as const;
+const LIMITS = { w8: 0.1, w4: 0.7, w4g128: 0.7 } as const;
 
 for (const name of NAMES) {
-  test(`${name} in w8 and w4 moves the logits by no more than the bits cost`, async (t) => {
-    for (const precision of ["w8", "w4"] as const) {
+  test(`${name} in w8, w4 and w4g128 moves the logits by no more than the bits cost`, async (t) => {
+    for (const precision of QUANTIZED_PRECISIONS) {
       const { relative } = await errorOf(name, precision);
       t.diagnostic(`${precision} moves the logits by ${(100 * relative).toFixed(1)} %`);
       assert.ok(relative < LIMITS[precision], `${precision}: ${relative}`);

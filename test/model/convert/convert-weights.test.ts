@@ -1,13 +1,15 @@
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
 import { cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { compileModel } from "../../../src/model/compile/compile-model.ts";
 import type { Precision } from "../../../src/model/compiled-model.ts";
+import { BLOCK_SIZES, QUANTIZED_PRECISIONS } from "../../../src/model/precisions/stored-form.ts";
 import { widen } from "../../../src/model/safetensors/element-types.ts";
 import type { RankPlace } from "../../../src/model/tensor-parallel/tensor-cut.ts";
 import { assertFails } from "../assert-fails.ts";
-import { safetensors } from "../make-checkpoint.ts";
+import { safetensors, writeRandomLlama } from "../make-checkpoint.ts";
 import { bytesOf, GOLDEN, tensorsOf, weightsPlace } from "./weights-place.ts";
 
 const FILE = "model.safetensors";
@@ -25,13 +27,13 @@ async function compiled(modelDir: string, precision: Precision | null, cacheDir:
 
 // A tied head, a packed one by KV head, experts with routers, normalised head rows.
 for (const name of ["qwen2-tied", "internlm2", "mixtral-moe", "baichuan2-7b"]) {
-  for (const precision of ["w8", "w4"] as const) {
+  for (const precision of QUANTIZED_PRECISIONS) {
     test(`${name} converted to ${precision} compiles to the same bits as the original, split or not`, async () => {
       using place = weightsPlace();
       await place.convert(`${GOLDEN}/${name}`, "converted", precision);
       const original = await compiled(`${GOLDEN}/${name}`, precision, place.cacheDir);
       assert.deepEqual(await compiled(place.at("converted"), null, place.cacheDir), original);
-      if (precision === "w4") return;
+      if (precision !== "w8") return;
       await place.split("converted", "two", 2);
       assert.deepEqual(await compiled(place.at("two"), "w8", place.cacheDir), original);
     });
@@ -54,12 +56,26 @@ for (const [name, precision] of [
   });
 }
 
-test("ranks whose share of heads is no block of w4 weights compile from converted ones as from floats", async () => {
+for (const precision of ["w4", "w4g128"] as const) {
+  test(`ranks whose share of heads is no block of ${precision} weights compile from converted ones as from floats`, async () => {
+    using place = weightsPlace();
+    await place.convert(LLAMA, "packed", precision);
+    const rank = { rank: 1, size: 4 };
+    const original = await compiled(LLAMA, precision, place.cacheDir, rank);
+    assert.deepEqual(await compiled(place.at("packed"), null, place.cacheDir, rank), original);
+  });
+}
+
+test("in w4g128, a rank's part of a model with blocks enough has the same bits from floats, from w4g128 and from shards", async () => {
   using place = weightsPlace();
-  await place.convert(LLAMA, "w4", "w4");
-  const rank = { rank: 1, size: 4 };
-  const original = await compiled(LLAMA, "w4", place.cacheDir, rank);
-  assert.deepEqual(await compiled(place.at("w4"), null, place.cacheDir, rank), original);
+  mkdirSync(place.at("model"));
+  writeRandomLlama(place.at("model"), { hidden: 256, mlp: 512, layers: 1, heads: 4, vocab: 40 });
+  const second = { rank: 1, size: 2 };
+  const original = await compiled(place.at("model"), "w4g128", place.cacheDir, second);
+  await place.convert("model", "converted", "w4g128");
+  assert.deepEqual(await compiled(place.at("converted"), null, place.cacheDir, second), original);
+  await place.split("converted", "two", 2);
+  assert.deepEqual(await compiled(place.at("two"), null, place.cacheDir, second), original);
 });
 
 test("a split float folder compiles as the whole does", async () => {
@@ -75,6 +91,10 @@ test("a quantised folder implies its precision; asking for another is refused", 
   const run = () => compiled(place.at("w8"), "w4", place.cacheDir);
   await assertFails(run, "invalid_model", "w8 weights", "cannot be compiled to w4");
   await assertFails(() => place.convert("w8", "w4", "w4"), "invalid_model", "w8 already");
+  await place.convert(LLAMA, "w4", "w4");
+  const coarser = () => compiled(place.at("w4"), "w4g128", place.cacheDir);
+  await assertFails(coarser, "invalid_model", "w4 weights", "cannot be compiled to w4g128");
+  await assertFails(() => place.convert("w4", "x", "w4g128"), "invalid_model", "w4 already");
   const { precision } = await compiled(LLAMA, null, place.cacheDir);
   assert.equal(precision, "fp32");
 });
@@ -104,16 +124,35 @@ test("back from w8 to floats, every weight is within half a step of its row", as
   }
 });
 
-test("w4 keeps packed blocks and their scales, and goes back to the shape it had", async () => {
+for (const [precision, numBlocks, blockBytes] of [
+  ["w4", 5, 16],
+  ["w4g128", 2, 64],
+] as const) {
+  test(`${precision} keeps packed blocks and their scales, and goes back to the shape it had`, async () => {
+    using place = weightsPlace();
+    await place.convert(LLAMA, "packed", precision);
+    const tensors = tensorsOf(place.at("packed"), FILE);
+    const name = "model.layers.0.mlp.down_proj.weight";
+    assert.deepEqual(tensors.get(`${name}.int4`)!.shape, [64, numBlocks, blockBytes]);
+    assert.deepEqual(tensors.get(`${name}.scale`)!.shape, [64, numBlocks]);
+    assert.equal(tensors.has(name), false);
+    const manifest = JSON.parse(readFileSync(join(place.at("packed"), "troupe-weights.json"), "utf8"));
+    assert.deepEqual([manifest.precision, manifest.block], [precision, BLOCK_SIZES[precision]]);
+    await place.convert("packed", "floats", "fp32");
+    assert.deepEqual(tensorsOf(place.at("floats"), FILE).get(name)!.shape, [64, 160]);
+  });
+}
+
+test("a w4 file has the bytes it always had", async () => {
   using place = weightsPlace();
   await place.convert(LLAMA, "w4", "w4");
-  const tensors = tensorsOf(place.at("w4"), FILE);
-  const name = "model.layers.0.mlp.down_proj.weight";
-  assert.deepEqual(tensors.get(`${name}.int4`)!.shape, [64, 5, 16]);
-  assert.deepEqual(tensors.get(`${name}.scale`)!.shape, [64, 5]);
-  assert.equal(tensors.has(name), false);
-  await place.convert("w4", "floats", "fp32");
-  assert.deepEqual(tensorsOf(place.at("floats"), FILE).get(name)!.shape, [64, 160]);
+  const expected = "73c6d5b72a0dbcf9afc9afadf31b15609ff4e464b65450854198cdc0e01051c3";
+  assert.equal(
+    createHash("sha256")
+      .update(bytesOf(place.at("w4"), FILE))
+      .digest("hex"),
+    expected,
+  );
 });
 
 test("float types: config.json names the new one, and widening again gives the rounded values", async () => {

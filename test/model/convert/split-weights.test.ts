@@ -45,6 +45,22 @@ for (const [precision, size] of [
   });
 }
 
+test("a w4g128 folder is cut between its blocks of 128, re-split and merged again", async () => {
+  using place = weightsPlace();
+  mkdirSync(place.at("model"));
+  writeRandomLlama(place.at("model"), { hidden: 512, mlp: 1024, layers: 1, heads: 8, vocab: 40 });
+  await place.convert("model", "converted", "w4g128");
+  await place.split("converted", "two", 2);
+  const down = "model.layers.0.mlp.down_proj.weight";
+  const shard = tensorsOf(place.at("two"), RANK_1, FILE);
+  assert.deepEqual(shard.get(`${down}.int4`)!.shape, [512, 4, 64]);
+  assert.deepEqual(shard.get(`${down}.scale`)!.shape, [512, 4]);
+  await place.split("two", "four", 4);
+  await place.merge("four", "whole");
+  assert.deepEqual(bytesOf(place.at("whole"), FILE), bytesOf(place.at("converted"), FILE));
+  await assertFails(() => place.split("four", "eight", 8), "invalid_request", "block of 128", "works is 4");
+});
+
 test("re-split shards are those of a split of the whole", async () => {
   using place = weightsPlace();
   await place.split(`${GOLDEN}/internlm2`, "two", 2);
@@ -137,6 +153,9 @@ test("a number of ranks that does not divide the model is refused with the neare
   await place.convert(LLAMA, "w4", "w4");
   const run = () => place.split("w4", "two", 2);
   await assertFails(run, "invalid_request", "80 of 160 quantised inputs", "block of 32", "works is 1");
+  await place.convert("models/understudy", "coarser", "w4g128");
+  const other = () => place.split("coarser", "two", 2);
+  await assertFails(other, "invalid_request", "320 of 640 quantised inputs", "block of 128", "works is 1");
 });
 
 test("a last block that is not full is no hindrance to one rank, nor to going back to floats", async () => {

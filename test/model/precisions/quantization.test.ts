@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { quantizeBlocks } from "../../../src/model/precisions/w4.ts";
+import { dequantizeBlocks, quantizeBlocks } from "../../../src/model/precisions/w4.ts";
 import { quantizeRows } from "../../../src/model/precisions/w8.ts";
 
 const weights = fc
-  .tuple(fc.integer({ min: 1, max: 5 }), fc.integer({ min: 1, max: 80 }))
+  .tuple(fc.integer({ min: 1, max: 5 }), fc.integer({ min: 1, max: 150 }))
   .chain(([numRows, inputs]) =>
     fc.record({
       numRows: fc.constant(numRows),
@@ -37,23 +37,30 @@ test("an int8 weight is off by at most half a step of its row", () => {
   );
 });
 
-test("a 4-bit block is no worse than plain Q4_0 rounding", () => {
+test("a 4-bit block is no worse than plain Q4_0 rounding, whatever its size", () => {
   fc.assert(
-    fc.property(weights, ({ numRows, inputs, values }) => {
-      const numBlocks = Math.ceil(inputs / 32);
-      const packed = new Uint8Array(numRows * numBlocks * 16);
-      const scales = quantizeBlocks(values, numRows, packed);
+    fc.property(weights, fc.constantFrom(32, 128), ({ numRows, inputs, values }, blockSize) => {
+      const numBlocks = Math.ceil(inputs / blockSize);
+      const packed = new Uint8Array(numRows * numBlocks * (blockSize / 2));
+      const scales = quantizeBlocks(values, numRows, { packed, blockSize });
+      const decoded = new Float32Array(values.length);
+      dequantizeBlocks(packed, scales, numRows, decoded);
       for (let row = 0; row < numRows; row++) {
         for (let block = 0; block < numBlocks; block++) {
           const source = values.subarray(
-            row * inputs + block * 32,
-            Math.min((block + 1) * 32, inputs) + row * inputs,
+            row * inputs + block * blockSize,
+            Math.min((block + 1) * blockSize, inputs) + row * inputs,
           );
           const index = row * numBlocks + block;
-          const restored = unpack(packed, index).map((level) => level * scales[index]!);
+          const restored = unpack(packed, blockSize, index).map((level) => level * scales[index]!);
           const allowed = squaredError(source, plainQ40(source));
           assert.ok(squaredError(source, restored) <= allowed * 1.0001 + 1e-30);
           assert.ok(restored.slice(source.length).every((value) => value === 0));
+          const start = source.byteOffset / 4;
+          assert.deepEqual(
+            decoded.slice(start, start + source.length),
+            Float32Array.from(restored.slice(0, source.length)),
+          );
         }
       }
     }),
@@ -61,8 +68,8 @@ test("a 4-bit block is no worse than plain Q4_0 rounding", () => {
   );
 });
 
-function unpack(packed: Uint8Array, block: number): number[] {
-  const bytes = [...packed.subarray(block * 16, block * 16 + 16)];
+function unpack(packed: Uint8Array, blockSize: number, block: number): number[] {
+  const bytes = [...packed.subarray((block * blockSize) / 2, ((block + 1) * blockSize) / 2)];
   return bytes.flatMap((byte) => [(byte & 15) - 8, (byte >> 4) - 8]);
 }
 
@@ -81,6 +88,6 @@ test("zeros stay zeros and do not divide by zero", () => {
   assert.deepEqual([...quantizeRows(new Float32Array(8), 2, quantized)], [0, 0]);
   assert.ok(quantized.every((value) => value === 0));
   const packed = new Uint8Array(16);
-  assert.deepEqual([...quantizeBlocks(new Float32Array(32), 1, packed)], [0]);
+  assert.deepEqual([...quantizeBlocks(new Float32Array(32), 1, { packed, blockSize: 32 })], [0]);
   assert.ok(packed.every((byte) => byte === 0x88));
 });
