@@ -1,6 +1,12 @@
 /** What the layers of one kind of attention are fed in a step, in the form of src/model/blocks/attention-runs.ts. */
 import type { AttentionKind } from "../model/attention-kinds.ts";
-import { RUN_FIELDS, RUN_WIDTH, type RunField } from "../model/blocks/attention-runs.ts";
+import {
+  RUN_FIELDS,
+  type RunField,
+  type RunList,
+  SCALE_FIELDS,
+  type ScaleField,
+} from "../model/blocks/attention-runs.ts";
 import type { AttentionShape } from "./attention-graph.ts";
 import { fillMask } from "./attention-mask.ts";
 import { type AttentionRun, planAttention, type QueryPiece } from "./attention-plan.ts";
@@ -15,9 +21,11 @@ export interface StackAttentionOptions {
   readonly threads: number;
 }
 
+type Feeds = Readonly<Record<string, Tensor>>;
+
 /** A step's feeds, by their names without the number of the kind. */
 export interface AttentionFeeds {
-  readonly feeds: Readonly<Record<string, Tensor>>;
+  readonly feeds: Feeds;
   /** Keys that one layer gathers, padding included, for each of its heads of keys. */
   readonly numKeys: number;
 }
@@ -41,31 +49,39 @@ export class StackAttention {
     const { shape, kind, threads } = this.#options;
     const planned = planAttention(pieces, { shape, window: kind.window, threads });
     const runs = planned.map((run) => spread(run, shape, threads));
-    const table = new RunTable(shape);
-    for (const run of runs) table.add(run);
+    const fields = runs.map((run) => fieldsOf(run, shape));
+    const places = (run: SpreadRun) => repeat(run.places, shape.numKvHeads);
     return {
       feeds: {
-        runs: tensor("int64", BigInt64Array.from(table.numbers, BigInt), [runs.length, RUN_WIDTH]),
         single: tensor("bool", Uint8Array.of(runs.length === 1 ? 1 : 0), [1]),
-        tables: int32s(concat(runs, (run) => run.table)),
-        masks: this.#maskOf(runs),
-        newRows: int64s(concat(runs, (run) => run.newRows)),
-        places: int64s(concat(runs, (run) => repeat(run.places, shape.numKvHeads))),
+        ...fieldFeeds(fields),
+        ...listFeeds(
+          "tables",
+          runs.map((run) => run.table),
+          (table) => tensor("int32", table, [table.length]),
+        ),
+        ...listFeeds(
+          "newRows",
+          runs.map((run) => run.newRows),
+          int64s,
+        ),
+        ...listFeeds("places", runs.map(places), int64s),
+        ...this.#maskFeeds(runs),
       },
       numKeys: runs.reduce((sum, run) => sum + run.numTables * run.numKeys, 0),
     };
   }
 
-  #maskOf(runs: readonly AttentionRun[]): Tensor {
+  #maskFeeds(runs: readonly AttentionRun[]): Feeds {
     this.#masks.reset();
-    const masks = this.#masks.take(runs.reduce((sum, run) => sum + run.positions.length * run.numKeys, 0));
+    const lengths = runs.map((run) => run.positions.length * run.numKeys);
+    const masks = this.#masks.take(lengths.reduce((sum, length) => sum + length, 0));
     let start = 0;
-    for (const run of runs) {
-      const length = run.positions.length * run.numKeys;
-      fillMask(masks.subarray(start, start + length), run, this.#options.kind);
-      start += length;
+    for (const [index, run] of runs.entries()) {
+      fillMask(masks.subarray(start, start + lengths[index]!), run, this.#options.kind);
+      start += lengths[index]!;
     }
-    return tensor("float32", masks, [masks.length]);
+    return { masks: tensor("float32", masks, [start]), masksLengths: int64s(lengths) };
   }
 }
 
@@ -95,72 +111,56 @@ function spread(
   };
 }
 
-/** What runs have a share of each. */
-type Span = "query" | "page" | "mask" | "newRow" | "place";
-
-/** The rows of `runs`. */
-class RunTable {
-  readonly numbers: number[] = [];
-  readonly #shape: AttentionShape;
-  readonly #ends: Record<Span, number> = { query: 0, page: 0, mask: 0, newRow: 0, place: 0 };
-
-  constructor(shape: AttentionShape) {
-    this.#shape = shape;
-  }
-
-  add(run: SpreadRun): void {
-    const { numHeads, numKvHeads: KV, headDim: D } = this.#shape;
-    const { numBatches: B, queriesPerBatch: S, numKeys: L, numTables: T, productDims } = run;
-    const G = numHeads / KV;
-    const newPerTable = run.newRows.length / T;
-    const [firstQuery, endQuery] = this.#span("query", B * S);
-    const [firstPage, endPage] = this.#span("page", run.table.length);
-    const [firstMask, endMask] = this.#span("mask", B * S * L);
-    const [firstNewRow, endNewRow] = this.#span("newRow", run.newRows.length);
-    const [firstPlace, endPlace] = this.#span("place", KV * T);
-    const fields: Record<RunField, readonly number[]> = {
-      queryDims: [B, S, KV, G, D],
-      productDims,
-      scoreDims: [KV, B, S, G, L],
-      mixedDims: [KV, B, S, G, D],
-      maskDims: [B, S, 1, L],
-      tableDims: [T, run.pagesPerTable],
-      keyDims: [KV * T, L, D],
-      headKeyDims: [KV, T, 1, L, D],
-      scaleDims: [KV * T, L, 1],
-      headScaleDims: [KV, T, 1, 1, L],
-      newKeyDims: [KV * T, newPerTable, D],
-      newScaleDims: [KV * T, newPerTable, 1],
-      firstQuery: [firstQuery],
-      endQuery: [endQuery],
-      firstPage: [firstPage],
-      endPage: [endPage],
-      firstMask: [firstMask],
-      endMask: [endMask],
-      firstNewRow: [firstNewRow],
-      endNewRow: [endNewRow],
-      firstPlace: [firstPlace],
-      endPlace: [endPlace],
-    };
-    for (const name of Object.keys(RUN_FIELDS) as RunField[]) this.numbers.push(...fields[name]);
-  }
-
-  #span(what: Span, length: number): readonly [first: number, end: number] {
-    const first = this.#ends[what];
-    this.#ends[what] += length;
-    return [first, first + length];
-  }
+/** The numbers of a run. */
+function fieldsOf(
+  run: SpreadRun,
+  { numHeads, numKvHeads: KV, headDim: D }: AttentionShape,
+): Record<RunField | ScaleField, readonly number[]> {
+  const { numBatches: B, queriesPerBatch: S, numKeys: L, numTables: T, productDims, firstQuery } = run;
+  const G = numHeads / KV;
+  const newPerTable = run.newRows.length / T;
+  return {
+    queryDims: [B, S, KV, G, D],
+    productDims,
+    scoreDims: [KV, B, S, G, L],
+    mixedDims: [KV, B, S, G, D],
+    maskDims: [B, S, 1, L],
+    tableDims: [T, run.pagesPerTable],
+    keyDims: [KV * T, L, D],
+    headKeyDims: [KV, T, 1, L, D],
+    newKeyDims: [KV * T, newPerTable, D],
+    scaleDims: [KV * T, L, 1],
+    headScaleDims: [KV, T, 1, 1, L],
+    newScaleDims: [KV * T, newPerTable, 1],
+    firstQuery: [firstQuery],
+    endQuery: [firstQuery + B * S],
+  };
 }
 
-function concat(runs: readonly AttentionRun[], of: (run: AttentionRun) => Int32Array): Int32Array {
-  const parts = runs.map(of);
-  const whole = new Int32Array(parts.reduce((sum, part) => sum + part.length, 0));
+/** A matrix of each number, a row for each run. */
+function fieldFeeds(runs: readonly ReturnType<typeof fieldsOf>[]): Feeds {
+  const names = Object.keys({ ...RUN_FIELDS, ...SCALE_FIELDS }) as (RunField | ScaleField)[];
+  const feeds = names.map((name) => {
+    const numbers = runs.flatMap((run) => run[name]);
+    return [name, int64s(numbers, [runs.length, numbers.length / runs.length])] as const;
+  });
+  return Object.fromEntries(feeds);
+}
+
+/** The lists of all runs one behind the other, and how long each is. */
+function listFeeds(
+  name: RunList,
+  lists: readonly Int32Array[],
+  toTensor: (list: Int32Array) => Tensor,
+): Feeds {
+  const lengths = lists.map((list) => list.length);
+  const whole = new Int32Array(lengths.reduce((sum, length) => sum + length, 0));
   let start = 0;
-  for (const part of parts) {
-    whole.set(part, start);
-    start += part.length;
+  for (const list of lists) {
+    whole.set(list, start);
+    start += list.length;
   }
-  return whole;
+  return { [name]: toTensor(whole), [`${name}Lengths`]: int64s(lengths) };
 }
 
 /** The whole list, `times` over. */
@@ -178,10 +178,6 @@ function repeatEach(list: Int32Array, length: number, times: number): Int32Array
   return result;
 }
 
-function int64s(list: Int32Array): Tensor {
-  return tensor("int64", BigInt64Array.from(list, BigInt), [list.length]);
-}
-
-function int32s(list: Int32Array): Tensor {
-  return tensor("int32", list, [list.length]);
+function int64s(list: ArrayLike<number>, dims: readonly number[] = [list.length]): Tensor {
+  return tensor("int64", BigInt64Array.from(Array.from(list, BigInt)), dims);
 }

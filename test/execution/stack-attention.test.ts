@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { AttentionShape } from "../../src/execution/attention-graph.ts";
 import { StackAttention } from "../../src/execution/stack-attention.ts";
-import { RUN_FIELDS, RUN_WIDTH, type RunField } from "../../src/model/blocks/attention-runs.ts";
+import type { RunField } from "../../src/model/blocks/attention-runs.ts";
 
 const SHAPE: AttentionShape = { numHeads: 8, numKvHeads: 4, headDim: 64, pageSize: 16 };
 
@@ -21,42 +21,37 @@ function prepare(
   const attention = new StackAttention({ shape: { ...SHAPE, ...shape }, kind, threads });
   const { feeds, numKeys } = attention.prepare(pieces);
   const list = (name: string) => Array.from(feeds[name]!.data as Iterable<number | bigint>, Number);
-  return { list, numKeys, runs: chunks(list("runs"), RUN_WIDTH).map(fieldsOf) };
-}
-
-function chunks(list: readonly number[], length: number): number[][] {
-  return Array.from({ length: list.length / length }, (_, i) => list.slice(i * length, (i + 1) * length));
-}
-
-function fieldsOf(row: readonly number[]): Record<RunField, number[]> {
-  const left = [...row];
-  const fields = Object.entries(RUN_FIELDS).map(([name, count]) => [name, left.splice(0, count)]);
-  return Object.fromEntries(fields) as Record<RunField, number[]>;
+  const rows = (field: RunField): number[][] => {
+    const [numRuns, count] = feeds[field]!.dims as [number, number];
+    return Array.from({ length: numRuns }, (_, run) => list(field).slice(run * count, (run + 1) * count));
+  };
+  return { list, rows, numKeys };
 }
 
 test("stack attention - every run has its own share of rows, pages, masks and places, one behind the other", () => {
-  const { list, runs, numKeys } = prepare([piece(5, 1, 100), piece(900, 1, 200), piece(0, 70, 300)], {}, 2);
-  assert.equal(runs.length, 3);
+  const { list, rows, numKeys } = prepare([piece(5, 1, 100), piece(900, 1, 200), piece(0, 70, 300)], {}, 2);
   assert.deepEqual(list("single"), [0]);
-  const spans = (first: RunField, end: RunField) => runs.map((run) => [run[first][0], run[end][0]]);
-  assert.deepEqual(spans("firstQuery", "endQuery"), [
-    [0, 1],
-    [1, 2],
-    [2, 72],
-  ]);
   assert.deepEqual(
-    runs.map((run) => run.tableDims),
+    [list("firstQuery"), list("endQuery")],
     [
-      [1, 4],
-      [1, 60],
-      [1, 8],
+      [0, 1, 2],
+      [1, 2, 72],
     ],
   );
-  assert.deepEqual(spans("firstPage", "endPage"), [
-    [0, 4],
-    [4, 64],
-    [64, 72],
+  assert.deepEqual(rows("tableDims"), [
+    [1, 4],
+    [1, 60],
+    [1, 8],
   ]);
+  assert.deepEqual(list("tablesLengths"), [4, 60, 8]);
+  assert.deepEqual(list("masksLengths"), [64, 960, 70 * 128]);
+  assert.deepEqual(
+    [list("newRowsLengths"), list("placesLengths")],
+    [
+      [1, 1, 70],
+      [4, 4, 4],
+    ],
+  );
   assert.deepEqual(list("places"), [5, 5, 5, 5, 900, 900, 900, 900, 0, 0, 0, 0]);
   assert.deepEqual(
     list("newRows"),
@@ -79,8 +74,9 @@ test("stack attention - no product is shared by two threads", () => {
   ] as const;
   for (const [numKvHeads, threads] of shapes) {
     for (const pieces of [[piece(40, 1)], [piece(40, 1), piece(41, 1)], [piece(0, 5)], [piece(0, 30)]]) {
-      const { runs } = prepare(pieces, { numKvHeads }, threads);
-      for (const { productDims, scoreDims, tableDims } of runs) {
+      const { rows: of } = prepare(pieces, { numKvHeads }, threads);
+      for (const [run, productDims] of of("productDims").entries()) {
+        const [scoreDims, tableDims] = [of("scoreDims")[run]!, of("tableDims")[run]!];
         const [heads, products, groups, rows] = productDims as [number, number, number, number];
         assert.ok(heads * products * groups >= threads, `${productDims} for ${threads} threads`);
         const [, batches, queries, group] = scoreDims as [number, number, number, number];
@@ -93,8 +89,8 @@ test("stack attention - no product is shared by two threads", () => {
 });
 
 test("stack attention - tables that are copied for more products bring their new rows and places", () => {
-  const { list, runs } = prepare([piece(20, 1, 100)], { numKvHeads: 1 }, 4);
-  assert.deepEqual(runs[0]!.tableDims, [4, 4]);
+  const { list, rows } = prepare([piece(20, 1, 100)], { numKvHeads: 1 }, 4);
+  assert.deepEqual(rows("tableDims"), [[4, 4]]);
   assert.deepEqual(
     list("tables"),
     [1, 2, 3, 4].flatMap(() => [100, 101, 100, 100]),

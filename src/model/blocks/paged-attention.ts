@@ -45,9 +45,8 @@ export function pagedAttention(g: GraphBuilder, layer: PagedLayer, { q, k, v }: 
     runs.single,
     () => attendRun(g, layer, firstRun, values),
     () => {
-      const numRuns = g.node("Shape", [runs.runs], { start: 0, end: 1 });
       const none = g.float32s([0, width], []);
-      return g.repeat(numRuns, none, { dataType: "float32", dims: ["rows", width] }, (index, done) => {
+      return g.repeat(runs.numRuns, none, { dataType: "float32", dims: ["rows", width] }, (index, done) => {
         const run = takeRun(g, runs, index);
         const rows = g.node("Slice", [q, run.fields.firstQuery, run.fields.endQuery]);
         return g.node("Concat", [done, attendRun(g, layer, run, { ...values, q: rows }, true)], { axis: 0 });
@@ -94,7 +93,7 @@ function attendRun(
 function gather(
   g: GraphBuilder,
   { kvDtype, heads }: PagedLayer,
-  { fields, table, newRows, places }: RunValues,
+  { fields, scaleFields, table, newRows, places }: RunValues,
   { elements, scales, added }: Pool,
   isPart: boolean,
 ): KeyRows {
@@ -105,11 +104,12 @@ function gather(
     const byHead = g.node("Transpose", [take(rows)], { perm: [1, 0, 2] });
     return g.node("TensorScatter", [gathered, g.node("Reshape", [byHead, newDims]), places]);
   };
-  const { keyDims, newKeyDims, scaleDims, newScaleDims, headKeyDims, headScaleDims } = fields;
+  const { keyDims, newKeyDims, headKeyDims } = fields;
   const type = { dataType: PAGE_TYPES[kvDtype], dims: ["tables", "keys", heads.headDim] };
   const stored = fill(elements, added.elements, keyDims, newKeyDims, type);
   const rows = readRows(g, kvDtype, g.node("Reshape", [stored, headKeyDims]));
-  if (scales === null) return { rows, scales: null };
+  if (scales === null || scaleFields === null) return { rows, scales: null };
+  const { scaleDims, newScaleDims, headScaleDims } = scaleFields;
   const scaleType = { dataType: "float32", dims: ["tables", "keys", 1] } as const;
   const storedScales = fill(scales, added.scales!, scaleDims, newScaleDims, scaleType);
   return { rows, scales: g.node("Reshape", [storedScales, headScaleDims]) };

@@ -8,7 +8,7 @@ import type { CompiledModel } from "../compiled-model.ts";
 const COMPILED_FILE = "compiled.json";
 
 /** Part of every cache key: raise it with any change to segments or weights. */
-export const FORMAT_VERSION = 7;
+export const FORMAT_VERSION = 8;
 
 /** The data file of a segment's graph file. */
 export function weightsFile(graphFile: string): string {

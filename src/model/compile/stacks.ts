@@ -134,7 +134,7 @@ class Stack {
     const kind = this.#kindOfLayer[index]!;
     let known = this.#runs.get(kind);
     if (known === undefined) {
-      const runs = declareRunInputs(graph, kind);
+      const runs = declareRunInputs(graph, kind, { hasScales: this.#kvDtype === "int8" });
       known = { runs, firstRun: takeRun(graph, runs, graph.constant("int64", BigInt64Array.of(0n))) };
       this.#runs.set(kind, known);
     }
