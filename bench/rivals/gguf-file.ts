@@ -7,7 +7,7 @@ import { type GgufPrecision, writeGguf } from "./gguf.ts";
 
 /** Where the file of a shape lies; written if need be. */
 export function ggufFile(shape: LlamaShape, precision: string): string {
-  const file = join(BENCH_FOLDER, `llama-${Object.values(shape).join("-")}.${precision}.gguf`);
+  const file = join(BENCH_FOLDER, `random-llama-${Object.values(shape).join("-")}.${precision}.gguf`);
   if (!existsSync(file)) {
     mkdirSync(BENCH_FOLDER, { recursive: true });
     writeGguf(`${file}.${process.pid}`, shape, precision as GgufPrecision);

@@ -31,6 +31,7 @@ const entrant = (module: string | null, precision: string, flashAttention = fals
 /** By name. */
 export const ENTRANTS: Readonly<Record<string, Entrant>> = {
   "troupe-w4": entrant("./troupe", "w4"),
+  "troupe-w4g128": entrant("./troupe", "w4g128"),
   "troupe-w8": entrant("./troupe", "w8"),
   "llama-Q4_0": entrant("./node-llama-cpp", "Q4_0"),
   "llama-Q4_0-flash": entrant("./node-llama-cpp", "Q4_0", true),

@@ -26,7 +26,7 @@ const MAX_NEW_TOKENS = 512;
 type Model = Awaited<ReturnType<typeof AutoModelForCausalLM.from_pretrained>>;
 
 function folderOf(shape: LlamaShape, precision: string): string {
-  return join(BENCH_FOLDER, `llama-${Object.values(shape).join("-")}.transformers-${precision}`);
+  return join(BENCH_FOLDER, `random-llama-${Object.values(shape).join("-")}.transformers-${precision}`);
 }
 
 export const contestant: ContestantModule = {
