@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
@@ -7,6 +7,7 @@ import { logitsRow } from "../../src/kv/logits-memory.ts";
 import { compileModel } from "../../src/model/compile/compile-model.ts";
 import { PRECISIONS, type Precision } from "../../src/model/compiled-model.ts";
 import type { ExecutionBatch } from "../../src/scheduling/step-plan.ts";
+import { writeRandomLlama } from "../model/make-checkpoint.ts";
 import { type RankSetup, RankTeam } from "./rank-team.ts";
 import { argmax, assertSameBits, Stage } from "./stage.ts";
 
@@ -39,8 +40,12 @@ function promptsOf(dir: string): number[][] {
 }
 
 /** Greedy answers to all prompts: prompt after prompt first, then side by side. */
-async function record(dir: string, precision: Precision): Promise<Recording[]> {
-  const compiled = await compileModel({ modelDir: pathOf(dir), precision, cacheDir });
+async function record(
+  modelDir: string,
+  precision: Precision,
+  prompts: readonly (readonly number[])[],
+): Promise<Recording[]> {
+  const compiled = await compileModel({ modelDir, precision, cacheDir });
   const stage = new Stage(compiled, { numThreads: 1 });
   const recordings: Recording[] = [];
   const step = (moves: Parameters<Stage["batchOf"]>[0]): void => {
@@ -52,7 +57,7 @@ async function record(dir: string, precision: Precision): Promise<Recording[]> {
     }
     recordings.push({ batch, logits });
   };
-  const sequences = promptsOf(dir).map((prompt) => stage.begin(prompt));
+  const sequences = prompts.map((prompt) => stage.begin(prompt));
   step(sequences.map((sequence) => ({ sequence, numTokens: sequence.ids.length })));
   for (let i = 1; i < NUM_ANSWER_TOKENS; i++) step(sequences.map((sequence) => ({ sequence, numTokens: 1 })));
   stage.runner.release();
@@ -95,12 +100,27 @@ test("ranks - 2 and 4 of them have the bits of one, and each the same hidden row
   for (const dir of MODELS) {
     for (const precision of QUANTIZED.includes(dir) ? PRECISIONS : (["fp32"] as const)) {
       await t.test(`${dir} in ${precision}`, async () => {
-        const recordings = await record(dir, precision);
+        const recordings = await record(pathOf(dir), precision, promptsOf(dir));
         for (const team of [two, four]) {
           const setup = await team.load(pathOf(dir), precision, cacheDir);
           await assertSameLogits(team, setup, recordings);
           await assertSameHiddenStates(team, recordings[0]!.batch);
         }
+      });
+    }
+  }
+});
+
+test("ranks - a vocabulary that does not divide evenly is cut where no bit changes", async (t) => {
+  const modelDir = join(cacheDir, "odd");
+  mkdirSync(modelDir);
+  writeRandomLlama(modelDir, { hidden: 64, mlp: 64, layers: 1, heads: 4, vocab: 45 });
+  for (const numRanks of [2, 4]) {
+    await using team = new RankTeam(numRanks);
+    for (const precision of PRECISIONS) {
+      await t.test(`on ${numRanks} ranks in ${precision}`, async () => {
+        const recordings = await record(modelDir, precision, [[1, 2, 3, 40], [44]]);
+        await assertSameLogits(team, await team.load(modelDir, precision, cacheDir), recordings);
       });
     }
   }

@@ -122,9 +122,8 @@ function rowsOf(part: CutPart, place: RankPlace, offset: number): Span {
 
 function shareOfUnits(part: CutPart, place: RankPlace): Span {
   const problem = cutProblem({ parts: [part], numGroups: 1 }, place.size);
-  if (problem === null && part.numUnits >= (part.unit === "KV head" ? 1 : place.size)) {
-    return partShare(part, place);
-  }
+  const share = problem === null ? partShare(part, place) : null;
+  if (share !== null && share.start < share.end) return share;
   const text = problem ?? `${part.numUnits} ${part.unit}s are too few for ${place.size} ranks`;
   throw new TroupeError("invalid_config", `${text}. Choose another engine.tensorParallel for this model.`, {
     details: { ranks: place.size, units: part.numUnits, unit: part.unit },

@@ -97,8 +97,19 @@ export function rankSpans(cut: AxisCut, place: RankPlace): Span[] {
   return joined(spans);
 }
 
+/**
+ * Kernels for 4-bit weights compute so many outputs together, and those left over at the end in another order: a rank's share
+ * begins where such a group does, so that the outputs left over are the same on any number of ranks. Heads and channels come in
+ * larger numbers.
+ */
+const TOKENS_TOGETHER = 4;
+
 /** Units of a part that a rank holds. */
 export function partShare({ unit, numUnits }: CutPart, place: RankPlace): Span {
+  if (unit === "token") {
+    const { start, end } = shareOf(Math.ceil(numUnits / TOKENS_TOGETHER), place);
+    return { start: start * TOKENS_TOGETHER, end: Math.min(numUnits, end * TOKENS_TOGETHER) };
+  }
   if (unit !== "KV head" || place.size <= numUnits) return shareOf(numUnits, place);
   const start = Math.floor((place.rank * numUnits) / place.size);
   return { start, end: start + 1 };
