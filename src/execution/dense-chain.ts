@@ -78,6 +78,7 @@ export class DenseChain implements Chain {
 export interface LoadSegmentsOptions extends ChainOptions {
   /** See {@link SessionOptions}. */
   readonly keepArena: boolean;
+  readonly spinUs?: number;
   /** The file of a segment. Default: the one it is named by. */
   readonly fileOf?: (segment: string) => string;
 }
@@ -90,7 +91,7 @@ export interface LoadSegmentsOptions extends ChainOptions {
  *   before is freed
  */
 export function loadSegments(options: LoadSegmentsOptions): Session[] {
-  const { compiledDir, model, numThreads, keepArena, device, meter, shouldStop, fileOf } = options;
+  const { compiledDir, model, numThreads, keepArena, spinUs, device, meter, shouldStop, fileOf } = options;
   const loaded: Session[] = [];
   try {
     for (const segment of model.segments) {
@@ -98,7 +99,13 @@ export function loadSegments(options: LoadSegmentsOptions): Session[] {
         throw new TroupeError("not_ready", "Loading the model was abandoned: the engine is stopping.");
       const name = fileOf?.(segment) ?? segment;
       const how = { name, threads: numThreads, keepArena, optimization: "disabled", meter } as const;
-      loaded.push(loadSession(join(compiledDir, name), { ...how, ...(device && { device }) }));
+      loaded.push(
+        loadSession(join(compiledDir, name), {
+          ...how,
+          ...(spinUs && { spinUs }),
+          ...(device && { device }),
+        }),
+      );
     }
     return loaded;
   } catch (error) {

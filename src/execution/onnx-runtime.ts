@@ -78,6 +78,12 @@ export interface SessionOptions {
    * of dense segments must not each hold their own.
    */
   readonly keepArena: boolean;
+  /**
+   * How long the session's threads look for work before they sleep, in microseconds. Sessions have threads of their own, so
+   * those of one that spin for long take the cores from the one that runs next; those that sleep at once are woken for every
+   * node. Default 20, for sessions that take turns.
+   */
+  readonly spinUs?: number;
   /** Default `all`; `disabled` runs the graph as written. */
   readonly optimization?: "disabled" | "basic" | "extended" | "all";
   /** Folder that external data of a model given as bytes is found in; a model given as a path uses its own folder. */
@@ -151,11 +157,8 @@ export function loadSession(model: string | Uint8Array<ArrayBuffer>, options: Se
   return new NativeSession(options, native);
 }
 
-/**
- * How long a pool's thread looks for work before it sleeps. Sessions have pools of their own, so threads that spin for
- * ever would take the cores from whichever session runs now; those that sleep at once are woken for every node.
- */
-const SPIN_US = "20";
+/** Default of {@link SessionOptions.spinUs}. */
+const SPIN_US = 20;
 
 type NativeBinding = InstanceType<typeof binding.InferenceSession>;
 type NativeFeeds = Parameters<NativeBinding["run"]>[0];
@@ -173,7 +176,7 @@ function toNativeOptions(options: SessionOptions): InferenceSession.SessionOptio
     logSeverityLevel: 4,
     extra: {
       session: {
-        intra_op: { allow_spinning: "1", spin_duration_us: SPIN_US },
+        intra_op: { allow_spinning: "1", spin_duration_us: String(options.spinUs ?? SPIN_US) },
         ...(options.externalDataDir === undefined
           ? {}
           : { model_external_initializers_file_folder_path: options.externalDataDir }),

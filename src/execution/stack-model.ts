@@ -21,6 +21,9 @@ export interface StackModelOptions extends ChainOptions {
   readonly meter: RunMeter;
 }
 
+/** Longer than the nodes of a step that one thread computes alone, shorter than what lies between steps. */
+const SPIN_US = 300;
+
 type Results = Readonly<Record<string, Tensor>>;
 
 /** A loaded model. */
@@ -111,6 +114,7 @@ export function loadStacks(options: ChainOptions & Pick<StackModelOptions, "kv">
       "invalid_model",
       `Stacks run on the CPU, and the device is ${device.kind}; compile blocks.`,
     );
-  // One session, or few: what its arena keeps from step to step is worth its memory.
-  return loadSegments({ ...options, keepArena: true, fileOf: (name) => stackFile(name, kv.layout.kvDtype) });
+  // One session, or few: what its arena keeps from step to step is worth its memory, and nobody else wants its threads.
+  const alone = { keepArena: true, spinUs: SPIN_US };
+  return loadSegments({ ...options, ...alone, fileOf: (name) => stackFile(name, kv.layout.kvDtype) });
 }
