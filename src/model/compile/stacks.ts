@@ -2,7 +2,6 @@
  * Puts whole layers, attention included, into as few graphs as may be: every run wakes threads, copies outputs and hands rows on
  * through JavaScript.
  */
-
 import type { KvDtype } from "../../kv/forms/kv-form.ts";
 import { attentionKinds } from "../attention-kinds.ts";
 import { projectAttention } from "../blocks/attention-input.ts";
