@@ -1,11 +1,9 @@
 /** `troupe compile`: makes the compiled form of a model ahead of its first start. */
-import { TroupeError } from "../errors/troupe-error.ts";
 import { byteText } from "./byte-text.ts";
-import { EXIT, write } from "./cli-context.ts";
 import type { CommandSpec } from "./command-spec.ts";
 import { compileFlags, configFromFlags } from "./config-flags.ts";
 import { compileTitle } from "./engine-session.ts";
-import { showProgress } from "./progress-bar.ts";
+import { runLongWork } from "./long-work.ts";
 import type { CompiledFolder } from "./services.ts";
 
 export const compileCommand: CommandSpec = {
@@ -26,30 +24,22 @@ export const compileCommand: CommandSpec = {
   async run(context, flags) {
     const { model, engine } = configFromFlags(context, flags);
     const size = engine.tensorParallel ?? 1;
-    const abort = new AbortController();
-    const endSignals = context.onSignal(() => abort.abort());
-    const display = showProgress(context.stderr, compileTitle(model));
-    try {
-      const { path: modelDir, precision, cacheDir } = model;
-      const request = { modelDir, precision, cacheDir, onProgress: display.onProgress, signal: abort.signal };
-      const compiled: CompiledFolder[] = [];
-      for (let rank = 0; rank < size; rank++) {
-        const place = size > 1 ? { place: { rank, size } } : {};
-        compiled.push(await context.services.compile({ ...request, ...place }));
-      }
-      display.stop();
-      for (const { folder, weightBytes, wasCompiled } of compiled) {
-        const verb = wasCompiled ? "Compiled" : "Already compiled";
-        await write(context.stdout, `${verb}: ${folder} (${byteText(weightBytes)})\n`);
-      }
-      return EXIT.ok;
-    } catch (error) {
-      if (abort.signal.aborted && error instanceof TroupeError && error.code === "cancelled")
-        return EXIT.interrupted;
-      throw error;
-    } finally {
-      display.stop();
-      endSignals();
-    }
+    const { path: modelDir, precision, cacheDir } = model;
+    return await runLongWork(context, {
+      title: compileTitle(model),
+      async run(how) {
+        const compiled: CompiledFolder[] = [];
+        for (let rank = 0; rank < size; rank++) {
+          const place = size > 1 ? { place: { rank, size } } : {};
+          compiled.push(await context.services.compile({ modelDir, precision, cacheDir, ...how, ...place }));
+        }
+        return compiled;
+      },
+      report: (compiled) => compiled.map(describe).join(""),
+    });
   },
 };
+
+function describe({ folder, weightBytes, wasCompiled }: CompiledFolder): string {
+  return `${wasCompiled ? "Compiled" : "Already compiled"}: ${folder} (${byteText(weightBytes)})\n`;
+}

@@ -1,12 +1,10 @@
 /** `troupe export`: a model as ONNX graphs, for other programs and for Troupe itself. */
 import { basename } from "node:path";
-import { TroupeError } from "../errors/troupe-error.ts";
 import { PRECISIONS, type Precision } from "../model/compiled-model.ts";
 import { byteText } from "./byte-text.ts";
-import { EXIT, write } from "./cli-context.ts";
 import type { CommandSpec } from "./command-spec.ts";
+import { runLongWork } from "./long-work.ts";
 import { exportFolders } from "./other-systems/export-folders.ts";
-import { showProgress } from "./progress-bar.ts";
 
 export const exportCommand: CommandSpec = {
   name: "export",
@@ -59,23 +57,10 @@ export const exportCommand: CommandSpec = {
     const { modelDir, outputDir } = exportFolders(context, flags);
     const precision = (flags.text("--precision") as Precision | undefined) ?? null;
     const maxModelLen = flags.number("--max-model-len") ?? null;
-    const abort = new AbortController();
-    const endSignals = context.onSignal(() => abort.abort());
-    const display = showProgress(context.stderr, `Exporting ${basename(modelDir)}`);
-    const { onProgress } = display;
-    try {
-      const request = { modelDir, outputDir, precision, maxModelLen, onProgress, signal: abort.signal };
-      const { folder, weightBytes } = await context.services.exportModel(request);
-      display.stop();
-      await write(context.stdout, `Written: ${folder} (${byteText(weightBytes)} of weights)\n`);
-      return EXIT.ok;
-    } catch (error) {
-      if (abort.signal.aborted && error instanceof TroupeError && error.code === "cancelled")
-        return EXIT.interrupted;
-      throw error;
-    } finally {
-      display.stop();
-      endSignals();
-    }
+    return await runLongWork(context, {
+      title: `Exporting ${basename(modelDir)}`,
+      run: (how) => context.services.exportModel({ modelDir, outputDir, precision, maxModelLen, ...how }),
+      report: ({ folder, weightBytes }) => `Written: ${folder} (${byteText(weightBytes)} of weights)\n`,
+    });
   },
 };

@@ -2,11 +2,11 @@
 import { basename, resolve } from "node:path";
 import { TroupeError } from "../errors/troupe-error.ts";
 import { byteText } from "./byte-text.ts";
-import { type CliContext, EXIT, write } from "./cli-context.ts";
+import type { CliContext } from "./cli-context.ts";
 import type { FlagSpec } from "./command-spec.ts";
 import type { FlagValues } from "./flag-values.ts";
-import { showProgress } from "./progress-bar.ts";
-import type { WeightsRequest } from "./services.ts";
+import { runLongWork } from "./long-work.ts";
+import type { WeightsRequest, WrittenWeights } from "./services.ts";
 
 /** Where from, where to. */
 export const weightsFlags: readonly FlagSpec[] = [
@@ -70,32 +70,17 @@ export async function runWeights(
   const modelDir = folder(context, flags, "--model", command);
   const outputDir = folder(context, flags, "--output", command);
   const cacheDir = flags.has("--cache-dir") ? folder(context, flags, "--cache-dir", command) : null;
-  const abort = new AbortController();
-  const endSignals = context.onSignal(() => abort.abort());
-  const display = showProgress(context.stderr, `${verb} ${basename(modelDir)}`);
-  const { onProgress } = display;
-  const { signal } = abort;
-  try {
-    const request = { modelDir, outputDir, cacheDir, work, onProgress, signal };
-    const {
-      folder: written,
-      weightBytes,
-      wasWritten,
-      isIdentical,
-    } = await context.services.writeWeights(request);
-    display.stop();
-    const done = wasWritten ? "Written" : "Already there, checksums intact";
-    const note =
-      isIdentical === false ? "; tensors are the original's, headers of files are laid out anew" : "";
-    await write(context.stdout, `${done}: ${written} (${byteText(weightBytes)} of weights${note})\n`);
-    return EXIT.ok;
-  } catch (error) {
-    if (!(signal.aborted && error instanceof TroupeError && error.code === "cancelled")) throw error;
-    display.stop();
-    context.stderr.write("Stopped. The same command goes on behind the files that are finished.\n");
-    return EXIT.interrupted;
-  } finally {
-    display.stop();
-    endSignals();
-  }
+  return await runLongWork(context, {
+    title: `${verb} ${basename(modelDir)}`,
+    run: (how) => context.services.writeWeights({ modelDir, outputDir, cacheDir, work, ...how }),
+    report: describe,
+    whenStopped: "Stopped. The same command goes on behind the files that are finished.\n",
+  });
+}
+
+function describe({ folder: written, weightBytes, wasWritten, isIdentical }: WrittenWeights): string {
+  const done = wasWritten ? "Written" : "Already there, checksums intact";
+  const note =
+    isIdentical === false ? "; tensors are the original's, headers of files are laid out anew" : "";
+  return `${done}: ${written} (${byteText(weightBytes)} of weights${note})\n`;
 }
