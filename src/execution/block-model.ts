@@ -3,10 +3,10 @@
  *
  *     first ─► write K, V ─► attention ─► block ─► write K, V ─► attention ─► ... ─► last ─► logits
  */
-import { TroupeError } from "../errors/troupe-error.ts";
 import { type KvMemory, type KvPool, kvPools, writeKvRows } from "../kv/kv-memory.ts";
 import type { AttentionSpec } from "../model/compiled-model.ts";
 import type { AllGather } from "./all-gather.ts";
+import { checkStop } from "./check-stop.ts";
 import { type Chain, type ChainOptions, DenseChain, type LayerInputs } from "./dense-chain.ts";
 import { FloatScratch } from "./float-scratch.ts";
 import { type Tensor, tensor } from "./onnx-runtime.ts";
@@ -15,7 +15,7 @@ import { RankChain } from "./rank-chain.ts";
 import { RopeFeeds } from "./rope-feeds.ts";
 import type { RunMeter } from "./run-meter.ts";
 import { idsOf, type StepInput, type StepLogits, type StepModel } from "./step-model.ts";
-import { logitRows, type StepRows } from "./step-rows.ts";
+import { logitRows, rowOfToken, type StepRows } from "./step-rows.ts";
 
 /** What a model of blocks is made from. */
 export interface BlockModelOptions extends ChainOptions {
@@ -66,7 +66,7 @@ export class BlockModel implements StepModel {
     const first = { ids: tensor("int64", ids, [ids.length]), positions, ...ropes };
     let inputs = this.#dense.enterLayer(0, first);
     for (let layer = 0; ; layer++) {
-      this.#checkStop();
+      checkStop(this.#options.shouldStop, "The step was abandoned between two layers");
       this.#writeKv(layer, inputs, slots);
       if (layer === numLayers - 1) break;
       const attention = this.#layerAttention[layer]!;
@@ -116,7 +116,7 @@ export class BlockModel implements StepModel {
     { x, q }: LayerInputs,
   ): { readonly x: Tensor; readonly q: Tensor } {
     if (wanted.tokens.length === rows.tokens.length) return { x, q };
-    const rowOf = new Map(Array.from(rows.tokens, (token, row) => [token, row] as const));
+    const rowOf = rowOfToken(rows.tokens);
     const picked = Array.from(wanted.tokens, (token) => rowOf.get(token)!);
     this.#scratch.reset();
     return { x: this.#gatherRows(x, picked), q: this.#gatherRows(q, picked) };
@@ -130,10 +130,5 @@ export class BlockModel implements StepModel {
       target.set(data.subarray(from * width, (from + 1) * width), row * width);
     }
     return tensor("float32", target, [picked.length, width]);
-  }
-
-  #checkStop(): void {
-    if (this.#options.shouldStop?.() !== true) return;
-    throw new TroupeError("not_ready", "The step was abandoned between two layers: the engine is stopping.");
   }
 }

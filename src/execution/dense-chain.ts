@@ -4,8 +4,9 @@
  */
 import { join } from "node:path";
 import type { Device } from "../config/device.ts";
-import { invariant, TroupeError } from "../errors/troupe-error.ts";
+import { invariant } from "../errors/troupe-error.ts";
 import type { CompiledModel } from "../model/compiled-model.ts";
+import { checkStop } from "./check-stop.ts";
 import { LatestResults } from "./latest-results.ts";
 import { loadSession, type Session, type Tensor } from "./onnx-runtime.ts";
 import type { RunMeter } from "./run-meter.ts";
@@ -95,8 +96,7 @@ export function loadSegments(options: LoadSegmentsOptions): Session[] {
   const loaded: Session[] = [];
   try {
     for (const segment of model.segments) {
-      if (shouldStop?.() === true)
-        throw new TroupeError("not_ready", "Loading the model was abandoned: the engine is stopping.");
+      checkStop(shouldStop, "Loading the model was abandoned");
       const name = fileOf?.(segment) ?? segment;
       const how = { name, threads: numThreads, keepArena, optimization: "disabled", meter } as const;
       loaded.push(

@@ -17,7 +17,7 @@ import { RunMeter } from "./run-meter.ts";
 import { checkRunnerSizes } from "./runner-sizes.ts";
 import { StackModel } from "./stack-model.ts";
 import type { StepInput, StepLogits, StepModel } from "./step-model.ts";
-import { allRows, slotsOf } from "./step-rows.ts";
+import { allRows, rowOfToken, slotsOf } from "./step-rows.ts";
 import { warmUpSteps } from "./warm-up.ts";
 
 /** What a runner is made from. */
@@ -154,10 +154,10 @@ class Runner implements ModelRunner {
   #keepLogits({ logitTokens }: ExecutionBatch, { rows, tokens }: StepLogits): void {
     const { vocabSize, part } = this.#options.model;
     const { firstLogit, numLogits } = part ?? { firstLogit: 0, numLogits: vocabSize };
-    const rowOfToken = new Map(Array.from(logitTokens, (token, row) => [token, row] as const));
+    const rowOf = rowOfToken(logitTokens);
     for (const [from, token] of tokens.entries()) {
       const row = rows.subarray(from * numLogits, (from + 1) * numLogits);
-      this.#logits.set(row, rowOfToken.get(token)! * vocabSize + firstLogit);
+      this.#logits.set(row, rowOf.get(token)! * vocabSize + firstLogit);
     }
   }
 }

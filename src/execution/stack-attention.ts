@@ -179,5 +179,5 @@ function repeatEach(list: Int32Array, length: number, times: number): Int32Array
 }
 
 function int64s(list: ArrayLike<number>, dims: readonly number[] = [list.length]): Tensor {
-  return tensor("int64", BigInt64Array.from(Array.from(list, BigInt)), dims);
+  return tensor("int64", BigInt64Array.from(list, BigInt), dims);
 }

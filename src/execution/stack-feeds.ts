@@ -10,7 +10,7 @@ import { pageFeeds } from "./page-inputs.ts";
 import { RopeFeeds } from "./rope-feeds.ts";
 import { StackAttention } from "./stack-attention.ts";
 import { idsOf } from "./step-model.ts";
-import type { StepRows } from "./step-rows.ts";
+import { rowOfToken, type StepRows } from "./step-rows.ts";
 
 /** What feeds are made for. */
 export interface StackFeedsOptions {
@@ -77,7 +77,7 @@ export class StackFeeds {
  * make something.
  */
 function wantedRows({ logitTokens }: ExecutionBatch, rows: StepRows): Tensor {
-  const rowOf = new Map(Array.from(rows.tokens, (token, row) => [token, row] as const));
+  const rowOf = rowOfToken(rows.tokens);
   const wanted = logitTokens.length === 0 ? [0] : Array.from(logitTokens, (token) => rowOf.get(token)!);
   return tensor("int64", BigInt64Array.from(wanted, BigInt), [wanted.length]);
 }

@@ -7,6 +7,7 @@ import { CPU } from "../config/device.ts";
 import { TroupeError } from "../errors/troupe-error.ts";
 import { fillSlots, type KvMemory, type KvPool, kvPools, openPages } from "../kv/kv-memory.ts";
 import { stackFile } from "../model/compile/compiled-file.ts";
+import { checkStop } from "./check-stop.ts";
 import { type ChainOptions, loadSegments, runSegment } from "./dense-chain.ts";
 import { LatestResults } from "./latest-results.ts";
 import type { Session, Tensor } from "./onnx-runtime.ts";
@@ -47,13 +48,12 @@ export class StackModel implements StepModel {
   }
 
   run({ batch, rows, slots }: StepInput): StepLogits | null {
-    this.settle();
     this.#openPages(slots);
     const { feeds, gatheredBytes } = this.#feeds.of(batch, rows);
     this.#options.meter.countGathered(gatheredBytes);
     let handed: Record<string, Tensor> = {};
     for (const stack of this.#stacks) {
-      this.#checkStop();
+      checkStop(this.#options.shouldStop, "The step was abandoned between two graphs");
       this.settle();
       const results = this.#latest.hold(runSegment(stack, { ...feeds, ...handed }, stack.outputNames));
       this.#unsettled = { results, slots };
@@ -93,11 +93,6 @@ export class StackModel implements StepModel {
       fillSlots(keys, layout, k.data as Float32Array, slots);
       fillSlots(values, layout, v.data as Float32Array, slots);
     }
-  }
-
-  #checkStop(): void {
-    if (this.#options.shouldStop?.() !== true) return;
-    throw new TroupeError("not_ready", "The step was abandoned between two graphs: the engine is stopping.");
   }
 }
 

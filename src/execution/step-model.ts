@@ -23,7 +23,7 @@ export interface StepLogits {
 /** A loaded model as the runner drives it. */
 export interface StepModel {
   /**
-   * Computes a step. Its keys and values are in their pages when {@link settle} has returned, or the next step begins.
+   * Computes a step. Its keys and values are in their pages when {@link settle} has returned, which comes before the next step.
    *
    * @returns the logits that were asked for, readable until the next call; null for none
    * @throws TroupeError `not_ready` when the host asked to stop, `engine_failed`

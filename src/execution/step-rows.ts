@@ -53,6 +53,11 @@ export function slotsOf(rows: StepRows, pageSize: number): Int32Array {
   return slots;
 }
 
+/** Where each token of a list stands in it. */
+export function rowOfToken(tokens: Int32Array): ReadonlyMap<number, number> {
+  return new Map(Array.from(tokens, (token, row) => [token, row]));
+}
+
 function tokenRanges(
   batch: ExecutionBatch,
   prefix: PrefixAttention | null,

@@ -8,12 +8,13 @@
  *                             └─► present ─► new rows ─► pages
  */
 import type { Device } from "../../config/device.ts";
-import { invariant, TroupeError } from "../../errors/troupe-error.ts";
+import { invariant } from "../../errors/troupe-error.ts";
 import { type KvMemory, type KvPool, kvPools } from "../../kv/kv-memory.ts";
 import type { LogitsMemory } from "../../kv/logits-memory.ts";
 import { type GraphModel, type GraphSpec, isRecomputed } from "../../model/graphs/graph-model.ts";
 import type { ExecutionBatch } from "../../scheduling/step-plan.ts";
 import type { ExecuteWork } from "../../scheduling/step-times.ts";
+import { checkStop } from "../check-stop.ts";
 import { FloatScratch } from "../float-scratch.ts";
 import { LatestResults } from "../latest-results.ts";
 import type { ModelRunner } from "../model-runner.ts";
@@ -83,7 +84,7 @@ class GraphRunner implements ModelRunner {
       ? planRecomputation(batch, model, this.#pools[0]!.keys, kv.layout)
       : planGraphRuns(batch, model);
     for (const run of runs) {
-      this.#checkStop();
+      checkStop(this.#options.shouldStop, "The step was abandoned between two graphs");
       const outputs = this.#compute(run, this.#builders.build);
       this.#writeKv(run, outputs);
       this.#writeLogits(run, outputs);
@@ -158,11 +159,6 @@ class GraphRunner implements ModelRunner {
         this.#logits.set(rows.values.subarray(start, start + vocabSize), unit.wanted[i + 1]! * vocabSize);
       }
     }
-  }
-
-  #checkStop(): void {
-    if (!this.#options.shouldStop()) return;
-    throw new TroupeError("not_ready", "The step was abandoned between two graphs: the engine is stopping.");
   }
 }
 
