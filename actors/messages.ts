@@ -107,7 +107,7 @@ export type TokenizerPoolProtocol = {
   tokenize: { message: Exclude<Prompt, { kind: "ids" }>; reply: Tokenized };
   decode: { message: { ids: readonly number[]; skipSpecialTokens: boolean }; reply: string };
   /** One step's tokens of many answers. */
-  advanceAll: { message: readonly AdvanceItem[]; reply: AdvanceResult[] };
+  advanceAll: { message: readonly AdvanceItem[]; reply: AdvanceResult[][] };
   textLogprobs: {
     message: readonly (PositionLogprobs | null)[];
     reply: (TextLogprobs | null)[];

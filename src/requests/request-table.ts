@@ -70,26 +70,31 @@ export class RequestTable {
   }
 
   /** Hands the text of a step to its requests; returns the answers that a stop string ended. */
-  endStep(pending: readonly PendingAnswer[], texts: readonly TextStep[]): EndedByText[] {
+  endStep(pending: readonly PendingAnswer[], texts: readonly (readonly TextStep[])[]): EndedByText[] {
     const ended: EndedByText[] = [];
-    pending.forEach(({ request, output }, place) => {
-      const text = texts[place]!;
-      const { requestId, index } = output;
-      if (text.finishReason !== null && output.finishReason === null) ended.push({ requestId, index });
-      const stopReason = text.stopString ?? output.stopTokenId;
-      const finish = text.finishReason === null ? null : { finishReason: text.finishReason, stopReason };
-      request.accept({ ...text, index, output: text.state, finish });
-    });
+    for (const [place, { request, output }] of pending.entries()) {
+      const { requestId, index, stopTokenId } = output;
+      for (const { state, stopString, finishReason, ...text } of texts[place]!) {
+        if (finishReason !== null && output.finishReason === null) ended.push({ requestId, index });
+        const finish = finishReason && { finishReason, stopReason: stopString ?? stopTokenId };
+        request.accept({ ...text, index, output: state, finish });
+      }
+    }
     return ended;
   }
 }
 
-/** The tokens of `pending` as the text stage takes them. */
+/**
+ * The tokens of `pending` as the text stage takes them: one at a time, so that a client's events do not depend on how many
+ * tokens a step brings.
+ */
 export function tokenSteps(pending: readonly PendingAnswer[]): TokenStep[] {
   return pending.map(({ request, output }) => ({
     state: request.outputOf(output.index),
-    tokenIds: output.tokenIds,
-    logprobs: output.logprobs,
-    finishReason: output.finishReason,
+    parts: output.tokenIds.map((id, place) => ({
+      tokenIds: [id],
+      logprobs: output.logprobs?.slice(place, place + 1) ?? null,
+      finishReason: place === output.tokenIds.length - 1 ? output.finishReason : null,
+    })),
   }));
 }

@@ -7,6 +7,7 @@ import type { Prompt, TextLogprobs } from "../protocol/engine.ts";
 import type { PositionLogprobs, SamplingParams } from "../sampling/sampling-params.ts";
 import type { FinishReason } from "../scheduling/step-plan.ts";
 import type { OutputState } from "../text/output-stream.ts";
+import type { ScoredStep } from "../text/text-model.ts";
 
 /** A prompt in tokens, and where the text of its answers starts from. */
 export interface StagedPrompt {
@@ -20,12 +21,11 @@ export interface StagedPrompt {
 /** One answer's share of a step, in tokens. */
 export interface TokenStep {
   readonly state: OutputState | null;
-  readonly tokenIds: readonly number[];
-  readonly logprobs: readonly PositionLogprobs[] | null;
-  readonly finishReason: FinishReason | null;
+  /** Each becomes an event of its own. */
+  readonly parts: readonly ScoredStep[];
 }
 
-/** The same as text. */
+/** A part of it as text. */
 export interface TextStep {
   readonly state: OutputState | null;
   readonly text: string;
@@ -40,7 +40,8 @@ export interface TextStep {
 export interface TextStage {
   /** @param cuts made one after the other to a longer prompt */
   prepare(prompt: Prompt, params: SamplingParams, cuts: readonly PromptCut[]): Promise<StagedPrompt>;
-  advanceAll(steps: readonly TokenStep[]): Promise<readonly TextStep[]>;
+  /** @returns for each answer its parts, up to the one that ends it */
+  advanceAll(steps: readonly TokenStep[]): Promise<readonly (readonly TextStep[])[]>;
   textLogprobs(positions: readonly (PositionLogprobs | null)[]): Promise<readonly (TextLogprobs | null)[]>;
 }
 
@@ -57,12 +58,15 @@ export const tokenIdsOnly: TextStage = {
     return { promptIds, promptText: null, endTokenIds: [], output: null };
   },
   async advanceAll(steps) {
-    return steps.map(({ logprobs, ...step }) => ({
-      ...step,
-      text: "",
-      logprobs: logprobs?.map(withoutText) ?? null,
-      stopString: null,
-    }));
+    return steps.map(({ state, parts }) =>
+      parts.map(({ logprobs, ...part }) => ({
+        ...part,
+        state,
+        text: "",
+        logprobs: logprobs?.map(withoutText) ?? null,
+        stopString: null,
+      })),
+    );
   },
   async textLogprobs(positions) {
     return positions.map((position) => (position === null ? null : withoutText(position)));

@@ -44,14 +44,19 @@ export interface PreparedPrompt {
   readonly output: OutputState;
 }
 
-/** One answer's share of a step. */
-export interface AdvanceItem extends OutputStep {
-  readonly state: OutputState;
+/** A part of one answer's share of a step. */
+export interface ScoredStep extends OutputStep {
   /** One for each token, or null. */
   readonly logprobs: readonly PositionLogprobs[] | null;
 }
 
-/** What the answer gains. Only tokens that belong to it are left. */
+/** One answer's share of a step, in parts. */
+export interface AdvanceItem {
+  readonly state: OutputState;
+  readonly parts: readonly ScoredStep[];
+}
+
+/** What the answer gains with a part. Only tokens that belong to it are left. */
 export interface AdvanceResult {
   readonly state: OutputState;
   readonly text: string;
@@ -138,12 +143,18 @@ export class TextModel {
     return { promptIds: ids, promptText: text, endTokenIds, output };
   }
 
-  /** One step's tokens of many answers. */
-  advanceAll(items: readonly AdvanceItem[]): AdvanceResult[] {
-    return items.map((item) => {
-      const { numTokens, ...delta } = advanceOutput(this.#tokenizer, item.state, item);
-      const logprobs = item.logprobs === null ? null : this.textLogprobs(item.logprobs.slice(0, numTokens));
-      return { ...delta, tokenIds: item.tokenIds.slice(0, numTokens), logprobs };
+  /** One step's tokens of many answers: for each what its parts give, up to the one that ends it. */
+  advanceAll(items: readonly AdvanceItem[]): AdvanceResult[][] {
+    return items.map(({ state, parts }) => {
+      const results: AdvanceResult[] = [];
+      for (const part of parts) {
+        if (state.isFinished) break;
+        const { numTokens, ...delta } = advanceOutput(this.#tokenizer, state, part);
+        const logprobs = part.logprobs && this.textLogprobs(part.logprobs.slice(0, numTokens));
+        results.push({ ...delta, tokenIds: part.tokenIds.slice(0, numTokens), logprobs });
+        state = delta.state;
+      }
+      return results;
     });
   }
 

@@ -28,8 +28,8 @@ describe("tokenizer worker", () => {
     let state = output;
     let text = "";
     for (const id of ids) {
-      const [result] = await pool.run("advanceAll", [
-        { state, tokenIds: [id], finishReason: null, logprobs: null },
+      const [[result] = []] = await pool.run("advanceAll", [
+        { state, parts: [{ tokenIds: [id], finishReason: null, logprobs: null }] },
       ]);
       state = result!.state;
       text += result!.text;

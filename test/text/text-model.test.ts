@@ -56,21 +56,37 @@ describe("text model", () => {
     }));
     const { output } = await model.prepare(chat, { ...params, stop: ["."] });
     const { output: other } = await model.prepare(chat, params);
+    const parts = tokenIds.map((id, place) => ({
+      tokenIds: [id],
+      finishReason: null,
+      logprobs: [logprobs[place]!],
+    }));
     const [stopped, going] = model.advanceAll([
-      { state: output, tokenIds, finishReason: null, logprobs },
-      { state: other, tokenIds, finishReason: null, logprobs: null },
+      { state: output, parts },
+      { state: other, parts: parts.map((part) => ({ ...part, logprobs: null })) },
     ]);
-    assert.deepEqual([stopped?.text, stopped?.finishReason, stopped?.stopString], ["Yes", "stop", "."]);
-    assert.equal(stopped?.logprobs?.length, stopped?.tokenIds.length);
-    assert.equal(stopped?.logprobs?.map(({ text }) => text).join(""), "Yes.");
+    const textOf = (results = [] as readonly { readonly text: string }[]) =>
+      results.map(({ text }) => text).join("");
+    assert.equal(textOf(stopped), "Yes");
+    assert.deepEqual([stopped?.at(-1)?.finishReason, stopped?.at(-1)?.stopString], ["stop", "."]);
+    assert.ok(stopped!.length < tokenIds.length, "goes on behind its stop string");
+    const scores = stopped!.flatMap((result) => result.logprobs ?? []);
     assert.deepEqual(
-      stopped?.logprobs?.flatMap(({ bytes }) => bytes),
+      scores.map(({ tokenId }) => tokenId),
+      tokenIds.slice(0, stopped!.length),
+    );
+    assert.equal(textOf(scores), "Yes.");
+    assert.deepEqual(
+      scores.flatMap(({ bytes }) => bytes),
       [...Buffer.from("Yes.")],
     );
-    assert.deepEqual(stopped?.logprobs?.[0]?.top, [
-      { tokenId: 9999, logprob: -2, rank: 2, text: "", bytes: [] },
-    ]);
-    assert.deepEqual([going?.text, going?.finishReason, going?.logprobs], ["Yes.No", null, null]);
+    assert.deepEqual(scores[0]?.top, [{ tokenId: 9999, logprob: -2, rank: 2, text: "", bytes: [] }]);
+    assert.equal(textOf(going), "Yes.No");
+    for (const [index, result] of going!.entries())
+      assert.deepEqual(
+        [result.tokenIds, result.finishReason, result.logprobs],
+        [[tokenIds[index]], null, null],
+      );
   });
 
   it("refuses a text that is sure to have too many tokens before encoding it", async () => {
