@@ -32,7 +32,7 @@ export function engineSizes(config: EngineConfig, ranks: readonly Model[]): Engi
   return {
     numPages,
     maxModelLen: maxModelLen(config, model, numPages * config.pageSize),
-    maxLogitRows: Math.max(config.maxNumSeqs, MIN_LOGIT_ROWS),
+    maxLogitRows: Math.max(config.maxNumSeqs + config.maxDraftTokens, MIN_LOGIT_ROWS),
     numThreads: config.threads ?? threadsOfEach(ranks.length * config.dataParallel),
   };
 }

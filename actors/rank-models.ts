@@ -74,6 +74,12 @@ async function openRanks(
       `${opened.model.prefill.file} runs as it is, and model.precision asks for ${config.model.precision}. Leave it out; engine.kvDtype chooses the form of keys and values.`,
       { details: { path: "model.precision" } },
     );
+  if (config.engine.maxDraftTokens > 0)
+    throw new TroupeError(
+      "invalid_config",
+      `${opened.model.prefill.file} runs as it is, a token of an answer at a time, and engine.maxDraftTokens is ${config.engine.maxDraftTokens}. Leave it out, or serve the model's weights (*.safetensors).`,
+      { details: { path: "engine.maxDraftTokens" } },
+    );
   return { folder: opened.folder, ranks: [{ kind: "graphs", model: opened.model }] };
 }
 

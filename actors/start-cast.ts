@@ -116,7 +116,7 @@ function castArgs(
   const { wholePrompts, maxPromptLen } = traitsOf(first);
   const { maxNumSeqs, maxNumBatchedTokens, maxQueuedRequests, policy, pageSize, prefixCache } = config.engine;
   const { numPages, maxLogitRows, maxModelLen, numThreads } = sizes;
-  const { rankTimeoutMs, devices, maxAnswerTokens, longPrompts } = config.engine;
+  const { rankTimeoutMs, devices, maxAnswerTokens, longPrompts, maxDraftTokens } = config.engine;
   const maxPromptTokens = smaller(config.engine.maxPromptTokens, maxPromptLen);
   const hasTokenizer = !config.model.skipTokenizerInit;
   const limits = {
@@ -158,6 +158,7 @@ function castArgs(
         vocabSize,
         eosTokenIds,
         wholePrompts,
+        maxDraftTokens,
       },
       kv: { numPages, pageSize, prefixCache: prefixCache && !wholePrompts },
       numRanks: ranks.length,

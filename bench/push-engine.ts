@@ -129,6 +129,8 @@ export class PushEngine implements Engine {
       prefixCacheQueries: 0,
       prefixCacheHits: 0,
       preemptions: 0,
+      draftTokens: 0,
+      acceptedTokens: 0,
       steps: 0,
       restarts: 0,
     };

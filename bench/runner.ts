@@ -52,6 +52,11 @@ function cases(): Case[] {
     { name: "prefill 512", sequences: [[0, 512]], repeats: 3 },
     { name: "prefill 128 after 384", sequences: [[384, 128]], repeats: 3 },
     ...[1, 8, 16, MAX_STREAMS].flatMap((streams) => [decode(streams, 64), decode(streams, 512)]),
+    ...[2, 4, 8].map((guessed) => ({
+      name: `decode 1 x 512 and ${guessed} guessed`,
+      sequences: [[512, 1 + guessed] as const],
+      repeats: 7,
+    })),
     {
       name: "decode 31 x 64..1900 mixed",
       sequences: Array.from({ length: 31 }, (_, i) => [64 + i * 61, 1]),

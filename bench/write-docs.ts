@@ -16,7 +16,7 @@ import {
   ratiosTable,
   records,
   rivalsTable,
-  scheduleTables,
+  scenarioTables,
 } from "./docs/tables.ts";
 import type { DecodeResult, PrefillResult } from "./engine-results.ts";
 import type { Results } from "./report.ts";
@@ -48,7 +48,8 @@ const BLOCKS: readonly (readonly [section: string, marker: string, write: () => 
   ["engine", "prefill", () => prefillTable(engine)],
   ["rivals", "rivals", () => rivalsTable(results)],
   ["rivals", "ratios", () => ratiosTable(results)],
-  ["schedule", "schedule", () => scheduleTables(results)],
+  ["schedule", "schedule", () => scenarioTables(results, "schedule")],
+  ["guessing", "guessing", () => scenarioTables(results, "guessing")],
   ["cost", "cost", () => costTable(results)],
 ];
 

@@ -136,9 +136,9 @@ export function ratiosTable(results: Results): string {
   );
 }
 
-/** What bench/schedule.ts wrote: a table for each scenario and model. */
-export function scheduleTables(results: Results): string {
-  const section = (results.schedule ?? {}) as unknown as Readonly<
+/** A table for each scenario of a section, as bench/schedule.ts writes them. */
+export function scenarioTables(results: Results, sectionName: string): string {
+  const section = (results[sectionName] ?? {}) as unknown as Readonly<
     Record<string, { readonly rows: Readonly<Record<string, Readonly<Record<string, string | number>>>> }>
   >;
   const tables = Object.entries(section).map(([name, { rows }]) => {

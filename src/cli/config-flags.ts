@@ -104,6 +104,12 @@ const ENGINE_FLAGS: readonly ConfigFlag[] = [
     description: "how keys and values are kept; default f32, or what --precision chooses",
   }),
   engine({
+    flags: "--max-draft-tokens <n>",
+    key: "engine.maxDraftTokens",
+    kind: "number",
+    description: "tokens a step may guess ahead, for answers that repeat or quote; default 0, none",
+  }),
+  engine({
     flags: "--threads <n>",
     key: "engine.threads",
     kind: "number",

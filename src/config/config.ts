@@ -111,6 +111,8 @@ export interface EngineConfig {
   readonly decodeCostMs: number;
   /** Sequences that may give way in one step when pages run out; null sets no limit. */
   readonly maxPreemptions: number | null;
+  /** Tokens that one step may guess ahead, shared evenly by its sequences: with more than that none is guessed. 0 turns it off. */
+  readonly maxDraftTokens: number;
   /** Threads of ONNX Runtime in each rank; null shares the cores among all ranks of all replicas. */
   readonly threads: number | null;
   /** Ranks that a model is split over; null takes as many as there are devices, or shards in the folder, else 1. */

@@ -80,6 +80,7 @@ export function defaultConfig(): TroupeConfig {
       prefillCostMs: 150,
       decodeCostMs: 50,
       maxPreemptions: null,
+      maxDraftTokens: 0,
       threads: null,
       tensorParallel: null,
       dataParallel: 1,

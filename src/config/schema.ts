@@ -104,6 +104,7 @@ export function configKeys() {
         prefillCostMs: z.number().min(0).max(60_000).default(engine.prefillCostMs),
         decodeCostMs: z.number().min(0).max(60_000).default(engine.decodeCostMs),
         maxPreemptions: wholeNumber(0, 4096).nullable().default(engine.maxPreemptions),
+        maxDraftTokens: wholeNumber(0, 256).default(engine.maxDraftTokens),
         threads: wholeNumber(1, 1024).nullable().default(engine.threads),
         tensorParallel: wholeNumber(1, 64).nullable().default(engine.tensorParallel),
         dataParallel: wholeNumber(1, 64).default(engine.dataParallel),

@@ -167,6 +167,10 @@ export interface EngineCounters {
   readonly prefixCacheQueries: number;
   readonly prefixCacheHits: number;
   readonly preemptions: number;
+  /** Tokens that steps guessed ahead. */
+  readonly draftTokens: number;
+  /** Of those, the ones that were drawn then. */
+  readonly acceptedTokens: number;
   readonly steps: number;
   readonly restarts: number;
 }

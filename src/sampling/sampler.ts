@@ -5,6 +5,7 @@
  * prompts and outputs. A token depends on its row's bits, its sequence's tokens and parameters and (seed, position): on
  * nothing else in the batch.
  */
+import { NO_TOKEN } from "../core/no-token.ts";
 import { invariant, TroupeError } from "../errors/troupe-error.ts";
 import type {
   SamplerSequence,
@@ -25,9 +26,22 @@ import { TokenChooser } from "./token-chooser.ts";
 
 /** One draw of a step, looked up. */
 interface Draw {
+  /** Its place among the step's draws. */
+  readonly index: number;
+  /** The token that its row stands behind, when that is a guess. */
+  readonly draft: number;
   readonly sequence: SequenceNumber;
   readonly state: SequenceState;
   readonly row: number;
+}
+
+/** What the draws of a step have given so far. */
+interface Drawn {
+  /** NO_TOKEN where none was drawn. [numDraws] */
+  readonly tokenIds: Int32Array;
+  /** [numDraws] */
+  readonly logprobs: (PositionLogprobs | null)[];
+  readonly unusable: UnusableRow[];
 }
 
 /** A row that gives no token or no log-probability. */
@@ -75,8 +89,8 @@ export class Sampler {
   }
 
   /**
-   * Does one step. All or nothing: when it throws, no sequence was admitted, released or advanced. Rows that hold NaN or
-   * Infinity fail their own sequences only; these do not advance.
+   * Does one step. A batch that breaks a rule throws before any sequence was admitted, released or advanced. Rows that hold
+   * NaN or Infinity fail their own sequences only; these do not advance.
    *
    * @param logits [rows, vocabSize]; only read
    * @throws TroupeError `internal` when the batch breaks a rule, for instance names an unknown sequence
@@ -88,17 +102,30 @@ export class Sampler {
     );
     const sequences = this.#sequencesAfter(batch);
     const draws = drawsOf(batch, sequences);
-    const unusable: UnusableRow[] = [];
-    const tokenIds = this.#chooseTokens(draws, logits, unusable);
-    const logprobs = this.#scoreDraws(draws, tokenIds, logits, unusable);
-    const promptLogprobs = this.#scorePrompts(batch, sequences, logits, unusable);
-    const failures = this.#failures(unusable, logits);
-    const failed = new Set(failures.map(({ sequence }) => sequence));
-    draws.forEach(({ sequence, state }, index) => {
-      if (!failed.has(sequence)) state.record(tokenIds[index]!);
-    });
+    for (const { row } of draws) this.#row(logits, row);
+    const drawn: Drawn = {
+      tokenIds: new Int32Array(draws.length).fill(NO_TOKEN),
+      logprobs: draws.map(() => null),
+      unusable: [],
+    };
+    const promptLogprobs = this.#scorePrompts(batch, sequences, logits, drawn.unusable);
+    let wave = draws.filter(({ draft }) => draft === NO_TOKEN);
+    while (wave.length > 0) {
+      const made = this.#draw(wave, logits, drawn);
+      wave = made.flatMap(({ index }) => {
+        const next = draws[index + 1];
+        return next !== undefined && next.draft === drawn.tokenIds[index] ? [next] : [];
+      });
+    }
+    const { tokenIds, logprobs, unusable } = drawn;
     this.#sequences = sequences;
-    return { step: batch.step, tokenIds, logprobs, promptLogprobs, failures };
+    return {
+      step: batch.step,
+      tokenIds,
+      logprobs: draws.some(({ state }) => wantsLogprobs(state.params)) ? logprobs : null,
+      promptLogprobs,
+      failures: this.#failures(unusable, logits),
+    };
   }
 
   /** The sequences known once the batch's admissions and releases have happened. */
@@ -120,16 +147,32 @@ export class Sampler {
     return new GrammarState(params.grammar, this.#grammars);
   }
 
-  #chooseTokens(draws: readonly Draw[], logits: Float32Array, unusable: UnusableRow[]): Int32Array {
-    const tokenIds = new Int32Array(draws.length); // [numDraws]
+  /**
+   * Draws for some sequences, each at most once, and lets them advance.
+   *
+   * @returns the draws that gave a token
+   */
+  #draw(draws: readonly Draw[], logits: Float32Array, { tokenIds, logprobs, unusable }: Drawn): Draw[] {
     const rows = draws.map(({ state, row }) => ({ state, row: this.#row(logits, row) }));
     const known = this.#postSampling === null ? [] : findCandidates(rows, this.#postSampling);
-    draws.forEach(({ sequence, state, row }, index) => {
-      const choice = this.#choose(rows[index]!.row, state, known[index] ?? null);
+    for (const [place, { index, sequence, state, row }] of draws.entries()) {
+      const choice = this.#choose(rows[place]!.row, state, known[place] ?? null);
       if (typeof choice === "number") tokenIds[index] = choice;
       else unusable.push({ sequence, row, ...choice });
-    });
-    return tokenIds;
+    }
+    for (const { index, sequence, state, row } of draws) {
+      if (tokenIds[index] === NO_TOKEN || !wantsLogprobs(state.params)) continue;
+      logprobs[index] = this.#scorer.score(
+        this.#row(logits, row),
+        tokenIds[index]!,
+        state.params.logprobs ?? 0,
+      );
+      if (logprobs[index] === null) unusable.push({ sequence, row });
+    }
+    const failed = new Set(unusable.map(({ sequence }) => sequence));
+    const made = draws.filter(({ sequence }) => !failed.has(sequence));
+    for (const { index, state } of made) state.record(tokenIds[index]!);
+    return made;
   }
 
   /** A token, or why there is none. */
@@ -147,21 +190,6 @@ export class Sampler {
         return { reason: error.message, isRequestFault: true };
       throw error;
     }
-  }
-
-  #scoreDraws(
-    draws: readonly Draw[],
-    tokenIds: Int32Array,
-    logits: Float32Array,
-    unusable: UnusableRow[],
-  ): (PositionLogprobs | null)[] | null {
-    if (!draws.some(({ state }) => wantsLogprobs(state.params))) return null;
-    return draws.map(({ sequence, state, row }, index) => {
-      if (!wantsLogprobs(state.params)) return null;
-      const scored = this.#scorer.score(this.#row(logits, row), tokenIds[index]!, state.params.logprobs ?? 0);
-      if (scored === null) unusable.push({ sequence, row });
-      return scored;
-    });
   }
 
   #scorePrompts(
@@ -209,17 +237,21 @@ export class Sampler {
 }
 
 function drawsOf(batch: SamplingBatch, sequences: ReadonlyMap<SequenceNumber, SequenceState>): Draw[] {
-  const draws: Draw[] = [];
+  const { draws: pairs, drafts, step } = batch;
+  invariant(
+    pairs.length === 2 * drafts.length,
+    `${pairs.length / 2} draws with ${drafts.length} drafts in step ${step}`,
+  );
   const seen = new Set<SequenceNumber>();
-  for (let i = 0; i < batch.draws.length; i += 2) {
-    const sequence = batch.draws[i]!;
+  return Array.from(drafts, (draft, index) => {
+    const sequence = pairs[2 * index]!;
     const state = sequences.get(sequence);
     invariant(state !== undefined, `sequence ${sequence} is drawn from but not admitted, or released`);
-    invariant(!seen.has(sequence), `sequence ${sequence} is drawn from twice in step ${batch.step}`);
+    const isNext = draft === NO_TOKEN ? !seen.has(sequence) : index > 0 && pairs[2 * index - 2] === sequence;
+    invariant(isNext, `sequence ${sequence} is drawn from twice, or out of turn, in step ${step}`);
     seen.add(sequence);
-    draws.push({ sequence, state, row: batch.draws[i + 1]! });
-  }
-  return draws;
+    return { index, draft, sequence, state, row: pairs[2 * index + 1]! };
+  });
 }
 
 /** Choosing the best n of bestOf answers takes log-probabilities too, asked for or not. */

@@ -25,9 +25,13 @@ export function finishOf(sequence: Sequence, limits: FinishLimits): Finish | nul
   const last = sequence.tokenIds[sequence.numTokens - 1]!;
   if (!params.ignoreEos && limits.eosTokenIds.includes(last)) return { reason: "stop", stopTokenId: null };
   if (params.stopTokenIds.includes(last)) return { reason: "stop", stopTokenId: last };
-  const isFull = sequence.numTokens >= limits.maxTokens;
-  const isLongEnough = params.maxTokens !== null && sequence.numOutputTokens >= params.maxTokens;
-  return isFull || isLongEnough ? { reason: "length", stopTokenId: null } : null;
+  return numDrawsLeft(sequence, limits) <= 0 ? { reason: "length", stopTokenId: null } : null;
+}
+
+/** Tokens that can still be drawn before the answer is as long as it may be. */
+export function numDrawsLeft({ numTokens, numOutputTokens, group }: Sequence, limits: FinishLimits): number {
+  const { maxTokens } = group.request.params;
+  return Math.min(limits.maxTokens - numTokens, (maxTokens ?? Number.POSITIVE_INFINITY) - numOutputTokens);
 }
 
 /** Tokens that end the answer; the sampler does not draw them before minTokens. */

@@ -14,6 +14,8 @@ export function createCounters(): SchedulerCounters {
     prefixCacheQueries: 0,
     prefixCacheHits: 0,
     preemptions: 0,
+    draftTokens: 0,
+    acceptedTokens: 0,
     steps: 0,
   };
 }

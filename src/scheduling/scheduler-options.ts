@@ -26,6 +26,8 @@ export interface SchedulerOptions {
    * request then.
    */
   readonly wholePrompts: boolean;
+  /** Tokens that one step may guess ahead, shared evenly by its sequences: with more than that none is guessed. 0 turns it off. */
+  readonly maxDraftTokens: number;
   readonly vocabSize: number;
   readonly eosTokenIds: readonly number[];
 }
@@ -36,11 +38,9 @@ export function checkOptions(options: SchedulerOptions): void {
   const limits = { maxNumSeqs, maxNumBatchedTokens, maxLogitRows, maxModelLen, vocabSize };
   for (const [name, value] of Object.entries(limits))
     invariant(Number.isSafeInteger(value) && value >= 1, `${name} is ${value}, not an integer of at least 1`);
-  const queued = options.maxQueuedRequests;
-  invariant(
-    Number.isSafeInteger(queued) && queued >= 0,
-    `maxQueuedRequests is ${queued}, not an integer >= 0`,
-  );
+  const { maxQueuedRequests, maxDraftTokens } = options;
+  for (const [name, value] of Object.entries({ maxQueuedRequests, maxDraftTokens }))
+    invariant(Number.isSafeInteger(value) && value >= 0, `${name} is ${value}, not an integer >= 0`);
 }
 
 /**

@@ -13,6 +13,7 @@ import { ADMISSION_POLICIES, type AdmissionPolicy } from "./admission-policy.ts"
 import { type FinishLimits, finishOf } from "./finish-check.ts";
 import { createPhaseChooser, type Phase, type PhaseChooser } from "./phase-chooser.ts";
 import { timeToClose } from "./prefill-gate.ts";
+import { NO_DRAFT, proposeDraft } from "./propose-draft.ts";
 import { RequestGroup } from "./request-group.ts";
 import { createCounters, type SchedulerCounters } from "./scheduler-counters.ts";
 import {
@@ -213,6 +214,8 @@ export class Scheduler {
       ({ isDecode }) => phase === "mixed" || isDecode === (phase === "decode"),
     );
     let numDecodesAhead = active.filter((sequence) => sequence.isDecode).length;
+    // one for each at least, or none: with many streams a guess costs as much as a token
+    const draftShare = Math.floor(this.#options.maxDraftTokens / Math.max(1, numDecodesAhead));
     let numMayGiveWay = this.#options.batching.maxPreemptions ?? Number.POSITIVE_INFINITY;
     for (const sequence of active) {
       if (sequence.isDecode) numDecodesAhead--;
@@ -222,7 +225,10 @@ export class Scheduler {
       // the first of a step is never held up, so the oldest always moves on
       const limit = step.isEmpty ? Number.POSITIVE_INFINITY : numMayGiveWay;
       if (numTokens === 0) step.holdUpPrompts();
-      else if (this.#makeRoom(sequence, numTokens, step.pageCopies, limit)) step.add(sequence, numTokens);
+      else if (this.#makeRoom(sequence, numTokens, step.pageCopies, limit)) {
+        const maxDraft = Math.min(draftShare, step.draftLength(numDecodesAhead));
+        step.add(sequence, numTokens, this.#draftOf(sequence, maxDraft, step.pageCopies));
+      }
       numMayGiveWay -= this.#counters.preemptions - before;
     }
   }
@@ -240,6 +246,15 @@ export class Scheduler {
       if (numTokens === 0) step.holdUpPrompts();
       else step.add(sequence, numTokens);
     }
+  }
+
+  /** What may come behind the token of a decode, with pages for it; nobody gives way for a guess. */
+  #draftOf(sequence: Sequence, maxLength: number, pageCopies: number[]): Int32Array {
+    // those that run need a page each sooner or later
+    if (!sequence.isDecode || this.#kv.numFreePages <= this.#states.running.size) return NO_DRAFT;
+    const draft = proposeDraft(sequence, maxLength, this.#limits);
+    const { kv, numTokens } = sequence;
+    return kv.table.reserve(numTokens, numTokens + draft.length, pageCopies) ? draft : NO_DRAFT;
   }
 
   #launch(builder: StepBuilder): PlannedStep {

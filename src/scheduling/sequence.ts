@@ -5,6 +5,7 @@
 import { invariant } from "../errors/troupe-error.ts";
 import type { SequenceKv } from "../kv/kv-cache.ts";
 import { answerSeed } from "./answer-seed.ts";
+import { DraftPace } from "./draft-pace.ts";
 import type { RequestGroup } from "./request-group.ts";
 import type { SequenceNumber } from "./step-plan.ts";
 
@@ -33,6 +34,7 @@ export class Sequence {
   readonly index: number;
   readonly seed: number;
   readonly numPromptTokens: number;
+  readonly draftPace = new DraftPace();
   state: SequenceState = "waiting";
   /** The client still wants this answer. Answer 0 may compute the prompt for the others without being wanted. */
   isWanted = true;

@@ -15,6 +15,8 @@ export const STATUS_FIELDS = [
   "prefixCacheQueries",
   "prefixCacheHits",
   "preemptions",
+  "draftTokens",
+  "acceptedTokens",
   "steps",
 ] as const;
 
@@ -33,6 +35,8 @@ const TOTALS: ReadonlySet<string> = new Set([
   "prefixCacheQueries",
   "prefixCacheHits",
   "preemptions",
+  "draftTokens",
+  "acceptedTokens",
   "steps",
 ]);
 

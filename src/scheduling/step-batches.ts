@@ -1,12 +1,18 @@
 /** Writes the scheduled chunks of a step into the flat arrays that ranks and sampler read. */
+import { NO_TOKEN } from "../core/no-token.ts";
 import { endTokenIds, type FinishLimits } from "./finish-check.ts";
 import type { Sequence } from "./sequence.ts";
 import type { ScheduledChunk } from "./step-builder.ts";
 import type { ExecutionBatch, PromptScoring, SamplerSequence, SamplingBatch } from "./step-plan.ts";
 
-/** Logits rows are numbered in this order: chunk after chunk, scored prompt positions, then the drawn one. */
-function numRowsOf({ scored, drawn }: ScheduledChunk): number {
-  return Math.max(0, scored.to - scored.from) + (drawn.length > 0 ? 1 : 0);
+/** Logits rows are numbered in this order: chunk after chunk, scored prompt positions, the drawn one, those of a draft. */
+function numRowsOf({ scored, drawn, draft }: ScheduledChunk): number {
+  return Math.max(0, scored.to - scored.from) + (drawn.length > 0 ? 1 : 0) + draft.length;
+}
+
+/** Draft included. */
+function lengthOf({ numTokens, draft }: ScheduledChunk): number {
+  return numTokens + draft.length;
 }
 
 /** What the ranks compute. Each block table covers just the chunk's context and tokens. */
@@ -21,7 +27,7 @@ export function executionBatch(
   const blockStarts = new Int32Array(chunks.length + 1);
   let numRows = 0;
   for (const [index, chunk] of chunks.entries()) {
-    tokenStarts[index + 1] = tokenStarts[index]! + chunk.numTokens;
+    tokenStarts[index + 1] = tokenStarts[index]! + lengthOf(chunk);
     contextLens[index] = chunk.start;
     promptLens[index] = chunk.sequence.numPromptTokens;
     blockStarts[index + 1] = blockStarts[index]! + numPagesOf(chunk);
@@ -32,13 +38,15 @@ export function executionBatch(
   const logitTokens = new Int32Array(numRows);
   let row = 0;
   for (const [index, chunk] of chunks.entries()) {
-    const { sequence, start, numTokens, scored } = chunk;
+    const { sequence, start, numTokens, scored, draft } = chunk;
     const first = tokenStarts[index]!;
     tokenIds.set(sequence.tokenIds.subarray(start, start + numTokens), first);
+    tokenIds.set(draft, first + numTokens);
     sequence.kv.table.writeTo(blockTables, blockStarts[index]!, numPagesOf(chunk));
     for (let position = scored.from; position < scored.to; position++)
       logitTokens[row++] = first + position - start;
     if (chunk.drawn.length > 0) logitTokens[row++] = first + numTokens - 1;
+    for (let behind = 0; behind < draft.length; behind++) logitTokens[row++] = first + numTokens + behind;
   }
   const copies = Int32Array.from(pageCopies);
   return {
@@ -64,8 +72,9 @@ export function samplingBatch(
   const admitted: SamplerSequence[] = [];
   const promptScorings: PromptScoring[] = [];
   const draws: number[] = [];
+  const drafts: number[] = [];
   let row = 0;
-  for (const { sequence, scored, drawn } of chunks) {
+  for (const { sequence, scored, drawn, draft } of chunks) {
     const isScored = scored.to > scored.from;
     for (const known of isScored ? [sequence, ...drawn] : drawn)
       if (!known.isSamplerAware) admitted.push(introduce(known, limits));
@@ -74,14 +83,28 @@ export function samplingBatch(
       promptScorings.push({ sequence: sequence.number, firstRow: row, targets });
       row += targets.length;
     }
-    for (const answer of drawn) draws.push(answer.number, row);
+    for (const answer of drawn) {
+      draws.push(answer.number, row);
+      drafts.push(NO_TOKEN);
+    }
     if (drawn.length > 0) row++;
+    for (const tokenId of draft) {
+      draws.push(sequence.number, row++);
+      drafts.push(tokenId);
+    }
   }
-  return { step, admitted, released, draws: Int32Array.from(draws), promptScorings };
+  return {
+    step,
+    admitted,
+    released,
+    draws: Int32Array.from(draws),
+    drafts: Int32Array.from(drafts),
+    promptScorings,
+  };
 }
 
-function numPagesOf({ sequence, start, numTokens }: ScheduledChunk): number {
-  return Math.ceil((start + numTokens) / sequence.kv.table.pageSize);
+function numPagesOf(chunk: ScheduledChunk): number {
+  return Math.ceil((chunk.start + lengthOf(chunk)) / chunk.sequence.kv.table.pageSize);
 }
 
 function introduce(sequence: Sequence, limits: FinishLimits): SamplerSequence {

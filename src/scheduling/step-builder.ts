@@ -1,5 +1,6 @@
 /** Collects what one step computes, within its budgets of tokens and logits rows. */
 import type { BatchingOptions } from "./batching-options.ts";
+import { NO_DRAFT } from "./propose-draft.ts";
 import type { Sequence } from "./sequence.ts";
 
 /** The part of one sequence that a step computes. */
@@ -7,7 +8,10 @@ export interface ScheduledChunk {
   readonly sequence: Sequence;
   /** Position of the first token; those before it are in pages. */
   readonly start: number;
+  /** Tokens of the sequence. */
   readonly numTokens: number;
+  /** Tokens guessed to come behind them, computed too; empty when the chunk draws for nobody. */
+  readonly draft: Int32Array;
   /** Prompt positions [from, to) whose logits rows are scored, ahead of the row that is drawn from. */
   readonly scored: { readonly from: number; readonly to: number };
   /** Answers that draw from the last token's logits row; empty when the chunk does not reach the end. */
@@ -77,22 +81,34 @@ export class StepBuilder {
     return this.#wholePrompts && length < numPromptTokensLeft(sequence) ? 0 : length;
   }
 
+  /**
+   * How many tokens there is room to guess behind the one of a decode.
+   *
+   * @param numDecodesAhead as in {@link chunkLength}
+   */
+  draftLength(numDecodesAhead: number): number {
+    return Math.max(0, Math.min(this.#tokensLeft, this.#rowsLeft) - numDecodesAhead - 1);
+  }
+
   /** A prompt that must not be cut did not fit: shorter ones behind it wait too, so that none overtakes. */
   holdUpPrompts(): void {
     this.#isPromptHeldUp = this.#wholePrompts;
   }
 
-  /** @param numTokens at most what {@link chunkLength} allows, and at least 1 */
-  add(sequence: Sequence, numTokens: number): void {
+  /**
+   * @param numTokens at most what {@link chunkLength} allows, and at least 1
+   * @param draft of a decode, at most what {@link draftLength} allows
+   */
+  add(sequence: Sequence, numTokens: number, draft: Int32Array = NO_DRAFT): void {
     const start = sequence.numComputed;
     const end = start + numTokens;
     const scored = sequence.group.scores?.wantedRows(start, end) ?? { from: start, to: start };
     const drawn = end === sequence.numTokens ? sequence.group.answersDrawnWith(sequence) : [];
-    this.#tokensLeft -= numTokens;
+    this.#tokensLeft -= numTokens + draft.length;
     if (!sequence.isDecode) this.#promptTokensLeft -= numTokens;
-    this.#rowsLeft -= Math.max(0, scored.to - scored.from) + (drawn.length > 0 ? 1 : 0);
+    this.#rowsLeft -= Math.max(0, scored.to - scored.from) + (drawn.length > 0 ? 1 : 0) + draft.length;
     const list = sequence.isDecode ? this.#decodes : this.#prefills;
-    list.push({ sequence, start, numTokens, scored, drawn });
+    list.push({ sequence, start, numTokens, draft, scored, drawn });
   }
 
   /** A prompt that must not be cut may take more than is left, as the step's first. */

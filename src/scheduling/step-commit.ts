@@ -1,4 +1,5 @@
 /** Brings a step's result home: tokens to their sequences, pages to the prefix cache, news to the text stage. */
+import { NO_TOKEN } from "../core/no-token.ts";
 import { invariant } from "../errors/troupe-error.ts";
 import type { PositionLogprobs } from "../sampling/sampling-params.ts";
 import { type Finish, type FinishLimits, finishOf } from "./finish-check.ts";
@@ -7,14 +8,7 @@ import type { SchedulerCounters } from "./scheduler-counters.ts";
 import type { Sequence } from "./sequence.ts";
 import type { SequenceStates } from "./sequence-states.ts";
 import type { ScheduledChunk } from "./step-builder.ts";
-import type {
-  ExecutionBatch,
-  SamplingBatch,
-  SequenceFailure,
-  SequenceOutput,
-  StepOutput,
-  StepResult,
-} from "./step-plan.ts";
+import type { ExecutionBatch, SamplingBatch, SequenceFailure, StepOutput, StepResult } from "./step-plan.ts";
 
 /** A step on its way. */
 export interface PlannedStep {
@@ -30,7 +24,7 @@ type OutputInTheMaking = {
 
 /** @throws TroupeError `internal` when the result does not answer the planned step; nothing has changed then */
 export function checkResult(step: PlannedStep, result: StepResult, vocabSize: number): void {
-  const { draws, promptScorings } = step.sampling;
+  const { draws, drafts, promptScorings } = step.sampling;
   invariant(
     result.step === step.execution.step,
     `result of step ${result.step}, not of ${step.execution.step}`,
@@ -39,9 +33,12 @@ export function checkResult(step: PlannedStep, result: StepResult, vocabSize: nu
     result.tokenIds.length === draws.length / 2,
     `${result.tokenIds.length} tokens for ${draws.length / 2} draws`,
   );
+  const failed = new Set(result.failures.map(({ sequence }) => sequence));
+  const isMade = (draw: number) => drafts[draw] === NO_TOKEN || result.tokenIds[draw - 1] === drafts[draw];
+  const isRight = (id: number, draw: number) => (isMade(draw) ? id >= 0 && id < vocabSize : id === NO_TOKEN);
   invariant(
-    result.tokenIds.every((id) => id >= 0 && id < vocabSize),
-    `a drawn token is not in 0 to ${vocabSize - 1}`,
+    result.tokenIds.every((id, draw) => failed.has(draws[2 * draw]!) || isRight(id, draw)),
+    `a drawn token is not in 0 to ${vocabSize - 1}, or stands behind a wrong draft`,
   );
   invariant(
     result.logprobs === null || result.logprobs.length === result.tokenIds.length,
@@ -63,6 +60,7 @@ export class StepCommit {
   readonly #counters: SchedulerCounters;
   readonly #output: OutputInTheMaking = { sequences: [], prompts: [], started: [], failures: [] };
   readonly #failed = new Set<RequestGroup>();
+  /** The next one of the result. */
   #draw = 0;
   #scoring = 0;
 
@@ -115,41 +113,56 @@ export class StepCommit {
     group.scores = null;
   }
 
-  #takeDraws({ sequence: carrier, drawn }: ScheduledChunk): void {
+  #takeDraws({ sequence: carrier, drawn, draft }: ScheduledChunk): void {
     if (drawn.length === 0) return;
     const { group } = carrier;
     const isFork = !group.isForked;
     group.isForked = true;
     for (const answer of drawn) if (answer.isWanted && answer !== carrier) this.#states.fork(carrier, answer);
-    for (const answer of drawn) this.#take(answer);
+    for (const answer of drawn) this.#take(answer, draft.length);
     if (isFork && !carrier.isWanted && carrier.state !== "gone") this.#states.retire(carrier);
   }
 
-  #take(answer: Sequence): void {
-    const draw = this.#draw++;
+  /** What was drawn for an answer: a token, and one more behind each of its draft that was right. */
+  #take(answer: Sequence, draftLength: number): void {
+    const first = this.#draw;
+    this.#draw += 1 + draftLength;
     if (!answer.isWanted) return;
-    const tokenId = this.#result.tokenIds[draw]!;
-    answer.append(tokenId);
-    this.#counters.generationTokens++;
-    const finish = finishOf(answer, this.#limits);
-    const logprobs = this.#result.logprobs?.[draw] ?? null;
-    this.#output.sequences.push(toOutput(answer, tokenId, logprobs, finish));
+    const { tokenIds, finish } = this.#append(answer, this.#result.tokenIds.subarray(first, this.#draw));
+    const numAccepted = tokenIds.length - 1;
+    if (draftLength === 0) answer.draftPace.skip();
+    else answer.draftPace.record(draftLength, numAccepted);
+    this.#counters.generationTokens += tokenIds.length;
+    this.#counters.draftTokens += draftLength;
+    this.#counters.acceptedTokens += numAccepted;
+    if (numAccepted > 0) this.#states.publish(answer);
+    const logprobs = this.#result.logprobs?.slice(first, first + tokenIds.length) ?? [];
+    this.#output.sequences.push({
+      requestId: answer.group.requestId,
+      index: answer.index,
+      tokenIds,
+      logprobs: logprobs.includes(null) || logprobs.length === 0 ? null : (logprobs as PositionLogprobs[]),
+      finishReason: finish?.reason ?? null,
+      stopTokenId: finish?.stopTokenId ?? null,
+    });
     if (finish !== null) this.#states.drop(answer);
   }
-}
 
-function toOutput(
-  answer: Sequence,
-  tokenId: number,
-  logprobs: PositionLogprobs | null,
-  finish: Finish | null,
-): SequenceOutput {
-  return {
-    requestId: answer.group.requestId,
-    index: answer.index,
-    tokenIds: [tokenId],
-    logprobs: logprobs === null ? null : [logprobs],
-    finishReason: finish?.reason ?? null,
-    stopTokenId: finish?.stopTokenId ?? null,
-  };
+  /** Up to the token that ends the answer; nothing counts behind it. */
+  #append(
+    answer: Sequence,
+    drawn: Int32Array,
+  ): { readonly tokenIds: number[]; readonly finish: Finish | null } {
+    const tokenIds: number[] = [];
+    let finish: Finish | null = null;
+    for (const tokenId of drawn) {
+      if (tokenId === NO_TOKEN || finish !== null) break;
+      // the one before it was guessed, and so computed in this step
+      if (tokenIds.length > 0) answer.numComputed++;
+      answer.append(tokenId);
+      tokenIds.push(tokenId);
+      finish = finishOf(answer, this.#limits);
+    }
+    return { tokenIds, finish };
+  }
 }

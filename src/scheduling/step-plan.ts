@@ -61,6 +61,11 @@ export interface SamplingBatch {
   readonly released: Int32Array;
   /** Pairs (sequence, logits row): one token to draw each. Several may share a row. [2 * numDraws] */
   readonly draws: Int32Array;
+  /**
+   * NO_TOKEN for a draw that is made in any case; else its row stands behind this token, a guess, and it is made only if the
+   * draw before it, of the same sequence, was made and gave this token. [numDraws]
+   */
+  readonly drafts: Int32Array;
   readonly promptScorings: readonly PromptScoring[];
 }
 
@@ -75,7 +80,7 @@ export interface SequenceFailure {
 /** What the sampler answers. */
 export interface StepResult {
   readonly step: number;
-  /** One token for each draw, in order. [numDraws] */
+  /** One token for each draw, in order; NO_TOKEN for one that was not made. [numDraws] */
   readonly tokenIds: Int32Array;
   /**
    * For each draw its log-probabilities when its params ask for them (logprobs, or bestOf > n to rank by them), else null;

@@ -25,6 +25,8 @@ const TOTALS: readonly (readonly [string, string, keyof EngineCounters])[] = [
   ["vllm:prefix_cache_queries_total", "Prompt tokens looked up in the prefix cache.", "prefixCacheQueries"],
   ["vllm:prefix_cache_hits_total", "Prompt tokens found in the prefix cache.", "prefixCacheHits"],
   ["vllm:num_preemptions_total", "Sequences that gave way and were recomputed.", "preemptions"],
+  ["vllm:spec_decode_num_draft_tokens_total", "Tokens guessed ahead.", "draftTokens"],
+  ["vllm:spec_decode_num_accepted_tokens_total", "Guessed tokens that were right.", "acceptedTokens"],
   ["troupe:engine_steps_total", "Steps of the engine.", "steps"],
   ["troupe:engine_restarts_total", "Restarts of the engine's actors.", "restarts"],
 ];

@@ -138,6 +138,11 @@ const REFUSED: readonly (readonly [string, PartialConfig, RegExp])[] = [
     { model: { precision: "w8" } },
     /prefill\.onnx runs as it is, and model\.precision asks for w8/,
   ],
+  [
+    "guesses for a graph",
+    { engine: { maxDraftTokens: 4 } },
+    /prefill\.onnx runs as it is, a token of an answer at a time, and engine\.maxDraftTokens is 4/,
+  ],
   ["a file that is no graph", { graphs: { topk: "package.json" } }, /is no ONNX model/],
   [
     "an input module that is not there",

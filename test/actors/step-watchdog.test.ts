@@ -36,6 +36,7 @@ const args: SchedulerArgs = {
     vocabSize: 32,
     eosTokenIds: [],
     wholePrompts: false,
+    maxDraftTokens: 0,
   },
   kv: { numPages: 16, pageSize: 8, prefixCache: false },
   numRanks: 1,

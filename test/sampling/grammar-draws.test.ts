@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { NO_TOKEN } from "../../src/core/no-token.ts";
 import { uniformAt } from "../../src/sampling/counter-random.ts";
 import { createSamplingParams } from "../../src/sampling/create-sampling-params.ts";
 import { compileGrammar } from "../../src/sampling/grammar/compile-grammar.ts";
@@ -54,6 +55,7 @@ function answer(
       admitted,
       released: new Int32Array(0),
       draws: Int32Array.of(1, 0),
+      drafts: Int32Array.of(NO_TOKEN),
       promptScorings: [],
     };
     const result = sampler.run(batch, logits);

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { NO_TOKEN } from "../../src/core/no-token.ts";
 import type { SamplingFields } from "../../src/sampling/create-sampling-params.ts";
 import { Sampler } from "../../src/sampling/sampler.ts";
 import type { SamplerSequence, SamplingBatch } from "../../src/scheduling/step-plan.ts";
@@ -25,6 +26,7 @@ function batchOf(fields: Partial<SamplingBatch>): SamplingBatch {
     admitted: [],
     released: new Int32Array(0),
     draws: new Int32Array(0),
+    drafts: new Int32Array((fields.draws?.length ?? 0) / 2).fill(NO_TOKEN),
     promptScorings: [],
     ...fields,
   };
@@ -90,6 +92,56 @@ test("a sequence draws the same tokens alone and among 31 others, in any order o
     }
   }
 });
+
+test("draws behind drafts are those of one step each, up to the first draft that is wrong", () => {
+  const numDraws = 6;
+  for (const sequence of sequencesOf(32)) {
+    const alone = drawAlone(new Sampler({ vocabSize: VOCAB }), sequence, 0, numDraws + 2);
+    for (const numRight of [0, 1, 3, 5]) {
+      const drafts = Int32Array.from({ length: numDraws }, (_, draw) => {
+        if (draw === 0) return NO_TOKEN;
+        const right = alone[draw - 1]!;
+        return draw <= numRight ? right : (right + 1) % VOCAB;
+      });
+      const draws = Array.from(drafts, (_, row) => [sequence.sequence, row]).flat();
+      const rows = Array.from({ length: numDraws }, (_, position) => rowAfter(sequence.sequence, position));
+      const sampler = new Sampler({ vocabSize: VOCAB });
+      const batch = batchOf({ admitted: [sequence], draws: Int32Array.from(draws), drafts });
+      const { tokenIds, logprobs } = sampler.run(batch, rowsOf(...rows));
+      const numMade = numRight + 1;
+      assert.deepEqual([...tokenIds.subarray(0, numMade)], alone.slice(0, numMade));
+      assert.ok(tokenIds.subarray(numMade).every((id) => id === NO_TOKEN));
+      if (logprobs !== null)
+        assert.deepEqual(
+          logprobs.map((entry) => entry?.tokenId ?? NO_TOKEN),
+          [...tokenIds],
+        );
+      const next = batchOf({ draws: Int32Array.of(sequence.sequence, 0) });
+      const { tokenIds: after } = sampler.run(next, rowsOf(rowAfter(sequence.sequence, numMade)));
+      assert.equal(after[0], alone[numMade], "it goes on from where its drafts have led");
+    }
+  }
+});
+
+test("a row that gives no token ends what is drawn behind drafts, and fails its own sequence alone", () => {
+  const admitted = [1, 2].map((sequence) => sequenceOf({ temperature: 0 }, { sequence }));
+  const rows = [oneHot(3), new Float32Array(VOCAB).fill(Number.NaN), oneHot(5), oneHot(6)];
+  const draws = Int32Array.of(1, 0, 1, 1, 1, 2, 2, 3);
+  const drafts = Int32Array.of(NO_TOKEN, 3, 4, NO_TOKEN);
+  const { tokenIds, failures } = new Sampler({ vocabSize: VOCAB }).run(
+    batchOf({ admitted, draws, drafts }),
+    rowsOf(...rows),
+  );
+  assert.deepEqual([...tokenIds], [3, NO_TOKEN, NO_TOKEN, 6]);
+  assert.deepEqual(
+    failures.map(({ sequence }) => sequence),
+    [1],
+  );
+});
+
+function oneHot(tokenId: number): Float32Array {
+  return new Float32Array(VOCAB).fill(9, tokenId, tokenId + 1);
+}
 
 test("a sampler rebuilt from prompt and output goes on identically", () => {
   for (const sequence of sequencesOf(8)) {

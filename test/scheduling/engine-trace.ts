@@ -25,6 +25,8 @@ export interface TraceOptions extends SchedulerOptions {
   readonly numPages: number;
   readonly pageSize: number;
   readonly prefixCache: boolean;
+  /** See ExecutorLimits; the whole vocabulary when absent. */
+  readonly numDrawnIds?: number;
 }
 
 const DEFAULTS: TraceOptions = {
@@ -40,6 +42,7 @@ const DEFAULTS: TraceOptions = {
   policy: "continuous",
   batching: DEFAULT_BATCHING,
   wholePrompts: false,
+  maxDraftTokens: 0,
   vocabSize: 1000,
   eosTokenIds: [],
 };
@@ -60,7 +63,7 @@ export class EngineTrace {
   constructor(options: Partial<TraceOptions> = {}) {
     this.options = { ...DEFAULTS, ...options };
     this.scheduler = new Scheduler(this.options, new KvCache(this.options));
-    this.executor = new FakeExecutor(this.options);
+    this.executor = new FakeExecutor({ numDrawnIds: this.options.vocabSize, ...this.options });
   }
 
   add(requestId: string, promptIds: readonly number[], params: Partial<SamplingParams> = {}): EngineRequest {

@@ -1,5 +1,6 @@
 /** Ranks and sampler of the reference model: runs a planned step on real page numbers, and distrusts every one. */
 import assert from "node:assert/strict";
+import { NO_TOKEN } from "../../src/core/no-token.ts";
 import type { BatchingOptions } from "../../src/scheduling/batching-options.ts";
 import type {
   ExecutionBatch,
@@ -13,11 +14,13 @@ import { draw, nextState, scoreOf, stateAfter } from "./reference-model.ts";
 export interface ExecutorLimits {
   readonly numPages: number;
   readonly pageSize: number;
-  readonly vocabSize: number;
+  /** Ids from 0 on that are drawn; few make answers that repeat. */
+  readonly numDrawnIds: number;
   readonly maxNumSeqs: number;
   readonly maxNumBatchedTokens: number;
   readonly maxLogitRows: number;
   readonly wholePrompts: boolean;
+  readonly maxDraftTokens: number;
   readonly batching: BatchingOptions;
 }
 
@@ -42,9 +45,33 @@ export function partsOf(batch: ExecutionBatch): BatchPart[] {
   }));
 }
 
+/** The length of each sequence's draft: draws that depend on it, by the token behind which they are made. */
+function draftLengths(batch: ExecutionBatch, { draws, drafts }: SamplingBatch): number[] {
+  const drafted = new Set<number>();
+  for (const [index, draft] of drafts.entries()) {
+    const token = batch.logitTokens[draws[2 * index + 1]!]!;
+    if (draft === NO_TOKEN) continue;
+    assert.equal(batch.tokenIds[token], draft, "the row stands behind another token than the draft says");
+    drafted.add(token);
+  }
+  return Array.from(batch.contextLens, (_, i) => {
+    const [from, to] = [batch.tokenStarts[i]!, batch.tokenStarts[i + 1]!];
+    return [...drafted].filter((token) => token >= from && token < to).length;
+  });
+}
+
 /** Prompts keep within their own limits. */
-function assertBatching(batch: ExecutionBatch, { batching, wholePrompts }: ExecutorLimits): void {
-  const lengths = Array.from(batch.contextLens, (_, i) => batch.tokenStarts[i + 1]! - batch.tokenStarts[i]!);
+function assertBatching(
+  batch: ExecutionBatch,
+  drafts: readonly number[],
+  { batching, wholePrompts, maxDraftTokens }: ExecutorLimits,
+): void {
+  const numDrafted = drafts.reduce((sum, length) => sum + length, 0);
+  assert.ok(numDrafted <= maxDraftTokens, `${numDrafted} tokens guessed`);
+  const lengths = Array.from(
+    batch.contextLens,
+    (_, i) => batch.tokenStarts[i + 1]! - batch.tokenStarts[i]! - drafts[i]!,
+  );
   const prompts = lengths.filter((length, i) => length > 1 || batch.contextLens[i]! < batch.promptLens[i]!);
   assert.ok(prompts.length <= (batching.maxPrefillSeqs ?? prompts.length), `${prompts.length} prompts`);
   const numTokens = prompts.reduce((sum, length) => sum + length, 0);
@@ -76,16 +103,16 @@ export class FakeExecutor {
 
   run({ execution, sampling }: { execution: ExecutionBatch; sampling: SamplingBatch }): StepResult {
     assert.equal(sampling.step, execution.step);
-    const states = this.#execute(execution);
+    const states = this.#execute(execution, draftLengths(execution, sampling));
     return this.#sample(sampling, states);
   }
 
   /** @returns the state of each wanted logits row */
-  #execute(batch: ExecutionBatch): number[] {
+  #execute(batch: ExecutionBatch, drafts: readonly number[]): number[] {
     const { pageSize, maxNumBatchedTokens, maxLogitRows, maxNumSeqs } = this.#limits;
     const parts = partsOf(batch);
     assert.ok(parts.length > 0 && parts.length <= maxNumSeqs, `${parts.length} sequences`);
-    assertBatching(batch, this.#limits);
+    assertBatching(batch, drafts, this.#limits);
     if (this.#limits.wholePrompts) assertWholePrompts(batch);
     else assert.ok(batch.tokenIds.length <= maxNumBatchedTokens, `${batch.tokenIds.length} tokens`);
     assert.ok(batch.logitTokens.length <= maxLogitRows, `${batch.logitTokens.length} rows`);
@@ -143,9 +170,13 @@ export class FakeExecutor {
         return { tokenId, logprob, rank: 1, top: [] };
       });
     });
-    const tokenIds = new Int32Array(batch.draws.length / 2);
-    for (let index = 0; index < tokenIds.length; index++)
-      tokenIds[index] = this.#draw(batch.draws[2 * index]!, states[batch.draws[2 * index + 1]!]);
+    const tokenIds = new Int32Array(batch.draws.length / 2).fill(NO_TOKEN);
+    for (const [index, draft] of batch.drafts.entries()) {
+      const sequence = batch.draws[2 * index]!;
+      if (draft !== NO_TOKEN) assert.equal(batch.draws[2 * index - 2], sequence, "a draft of another");
+      if (draft !== NO_TOKEN && tokenIds[index - 1] !== draft) continue;
+      tokenIds[index] = this.#draw(sequence, states[batch.draws[2 * index + 1]!]);
+    }
     return { step: batch.step, tokenIds, logprobs: null, promptLogprobs, failures: [] };
   }
 
@@ -153,7 +184,7 @@ export class FakeExecutor {
     const known = this.sequences.get(number);
     assert.ok(known !== undefined, `${number} draws unknown`);
     assert.equal(state, stateAfter(known.tokenIds), `sequence ${number} reads wrong keys and values`);
-    const tokenId = draw(state!, known.init.seed, known.tokenIds.length, this.#limits.vocabSize);
+    const tokenId = draw(state!, known.init.seed, known.tokenIds.length, this.#limits.numDrawnIds);
     known.tokenIds.push(tokenId);
     return tokenId;
   }

@@ -42,7 +42,9 @@ const anyOptions = fc.record({
   policy: fc.constantFrom("continuous" as const, "static" as const),
   batching: fc.oneof(fc.constant(DEFAULT_BATCHING), batchingArbitrary),
   wholePrompts: fc.constantFrom(false, false, true),
+  maxDraftTokens: fc.constantFrom(0, 1, 3, 8),
   vocabSize: fc.constant(VOCABULARY),
+  numDrawnIds: fc.constantFrom(VOCABULARY, 4, 2),
   eosTokenIds: fc.constant(EOS),
 });
 
@@ -163,7 +165,8 @@ function maxTokensOf({ maxModelLen, numPages, pageSize }: TraceOptions): number 
 
 function checkAnswer(engine: EngineTrace, asked: EngineRequest, index: number, isCancelled: boolean): void {
   const { requestId } = asked;
-  const limits = { vocabSize: VOCABULARY, eosTokenIds: EOS, maxTokens: maxTokensOf(engine.options) };
+  const { numDrawnIds: vocabSize = VOCABULARY } = engine.options;
+  const limits = { vocabSize, eosTokenIds: EOS, maxTokens: maxTokensOf(engine.options) };
   const expected = referenceAnswer(asked, index, limits);
   const actual = engine.tokensOf(requestId, index);
   if (isCancelled) {
@@ -237,6 +240,7 @@ test("the oldest request moves on in every step, and requests start in the order
       maxModelLen: 40,
       maxQueuedRequests: 99,
       vocabSize: 2 ** 30,
+      numDrawnIds: 2 ** 30,
     });
     const alive: string[] = [];
     for (const [place, [length, maxTokens]] of requests.entries()) {

@@ -215,6 +215,8 @@ test("counters count prompts once, tokens drawn, cached tokens and preemptions",
     prefixCacheQueries: 12,
     prefixCacheHits: 0,
     preemptions: 1,
+    draftTokens: 0,
+    acceptedTokens: 0,
     steps: 13,
   });
 });

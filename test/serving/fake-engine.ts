@@ -80,6 +80,8 @@ export class FakeEngine implements Engine {
     prefixCacheQueries: 8,
     prefixCacheHits: 4,
     preemptions: 1,
+    draftTokens: 0,
+    acceptedTokens: 0,
     steps: 33,
     restarts: 0,
   };

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { after, test } from "node:test";
 import fc from "fast-check";
 import { parseConfig } from "../../../src/config/load-config.ts";
+import { NO_TOKEN } from "../../../src/core/no-token.ts";
 import {
   loadPostSampling,
   type PostSamplingSession,
@@ -82,6 +83,7 @@ test("with graphs every draw is what the host alone draws, ties and unusable row
           admitted: FIELDS.map((fields, sequence) => sequenceOf(fields, { sequence, seed: seed + sequence })),
           released: new Int32Array(0),
           draws: Int32Array.from(FIELDS.flatMap((_, index) => [index, index])),
+          drafts: new Int32Array(FIELDS.length).fill(NO_TOKEN),
           promptScorings: [],
         };
         const alone = new Sampler({ vocabSize: VOCAB }).run(batch, logits);
