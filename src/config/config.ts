@@ -183,6 +183,8 @@ export interface ServerConfig extends TlsConfig {
   readonly requestTimeoutMs: number;
   /** How long an HTTP connection may wait for its next request. */
   readonly keepAliveTimeoutMs: number;
+  /** How long a client may take nothing of an answer that waits for it; null is for ever. */
+  readonly sendTimeoutMs: number | null;
   /** A WebSocket that shows no life for two of these is gone. */
   readonly pingIntervalMs: number;
   /** How long a WebSocket may stay open with nothing to do; null is for ever. */

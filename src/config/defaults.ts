@@ -110,6 +110,7 @@ export function defaultConfig(): TroupeConfig {
       headersTimeoutMs: 10_000,
       requestTimeoutMs: 60_000,
       keepAliveTimeoutMs: 65_000,
+      sendTimeoutMs: 300_000,
       pingIntervalMs: 30_000,
       socketIdleTimeoutMs: 3_600_000,
       streamKeepAliveMs: 15_000,

@@ -143,6 +143,9 @@ export function configKeys() {
         headersTimeoutMs: wholeNumber(100, HOUR_MS).default(server.headersTimeoutMs),
         requestTimeoutMs: wholeNumber(100, HOUR_MS).default(server.requestTimeoutMs),
         keepAliveTimeoutMs: wholeNumber(100, HOUR_MS).default(server.keepAliveTimeoutMs),
+        sendTimeoutMs: wholeNumber(100, 24 * HOUR_MS)
+          .nullable()
+          .default(server.sendTimeoutMs),
         pingIntervalMs: wholeNumber(100, HOUR_MS).default(server.pingIntervalMs),
         socketIdleTimeoutMs: wholeNumber(100, 24 * HOUR_MS)
           .nullable()

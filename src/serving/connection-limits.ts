@@ -1,4 +1,4 @@
-/** Counts open connections, in total and by address. Knows no sockets. */
+/** Counts connections: open ones, in total and by address, and those that were not let in or were cut. Knows no sockets. */
 import type { ServerConfig } from "../config/config.ts";
 import { networkOf } from "./address.ts";
 
@@ -8,6 +8,7 @@ export class ConnectionLimits {
   readonly #numByNetwork = new Map<string, number>();
   #numOpen = 0;
   #numRefused = 0;
+  #numStalled = 0;
 
   constructor(config: Pick<ServerConfig, "maxConnections" | "maxConnectionsPerAddress">) {
     this.#config = config;
@@ -20,6 +21,16 @@ export class ConnectionLimits {
   /** Since the start. */
   get numRefused(): number {
     return this.#numRefused;
+  }
+
+  /** Those that were cut because their client took nothing, since the start. */
+  get numStalled(): number {
+    return this.#numStalled;
+  }
+
+  /** A connection is cut because its client takes nothing. */
+  countStalled(): void {
+    this.#numStalled++;
   }
 
   /** Takes a connection in, to be followed by {@link leave}; or says which limit it is over. */

@@ -17,7 +17,7 @@ export interface MetricsOptions {
   /** Models come and go while the server runs. */
   readonly models: ModelRegistry;
   readonly clock: Clock;
-  readonly connections: Pick<ConnectionLimits, "numOpen" | "numRefused">;
+  readonly connections: Pick<ConnectionLimits, "numOpen" | "numRefused" | "numStalled">;
 }
 
 /** All metrics of one server: its own, and those of each model under the label model_name. */
@@ -107,5 +107,10 @@ export class Metrics {
     this.#registry.gauge(open, (report) => report(connections.numOpen));
     const refused = { name: "troupe:connections_refused_total", help: "Connections over a limit." };
     this.#registry.total(refused, (report) => report(connections.numRefused));
+    const stalled = {
+      name: "troupe:connections_stalled_total",
+      help: "Connections cut because their client took nothing.",
+    };
+    this.#registry.total(stalled, (report) => report(connections.numStalled));
   }
 }

@@ -2,7 +2,13 @@
  * The server of node:http or node:https under the framework: time-outs, TLS, and a door in front of it that turns
  * connections away before a byte of them is parsed.
  */
-import { createServer, type IncomingMessage, type RequestListener, type Server } from "node:http";
+import {
+  createServer,
+  type IncomingMessage,
+  type RequestListener,
+  type Server,
+  type ServerResponse,
+} from "node:http";
 import { createServer as createSecureServer } from "node:https";
 import type { Socket } from "node:net";
 import type { TlsOptions } from "node:tls";
@@ -40,7 +46,23 @@ export function createNodeServer(handler: RequestListener, options: NodeServerOp
       ? createServer(http, handler)
       : createSecureServer({ ...http, ...tls, handshakeTimeout: headersTimeoutMs }, handler);
   putDoorBefore(server, limits, tls !== null);
+  cutStalled(server, limits, config.sendTimeoutMs);
   return server;
+}
+
+/**
+ * Ends connections whose client takes nothing of what waits for it: its request would hold pages or a place in a queue for
+ * ever. A connection is quiet too while its answer is still being made; then nothing waits, and it is left alone.
+ */
+function cutStalled(server: Server, limits: ConnectionLimits, timeoutMs: number | null): void {
+  server.timeout = timeoutMs ?? 0;
+  server.on("request", (_request: IncomingMessage, response: ServerResponse) => {
+    response.on("timeout", (socket: Socket) => {
+      if (socket.writableLength === 0) return;
+      limits.countStalled();
+      socket.destroy();
+    });
+  });
 }
 
 /** Node's own listeners get the connections that the limits let in. */

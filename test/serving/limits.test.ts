@@ -5,6 +5,7 @@ import { text as readText } from "node:stream/consumers";
 import { test } from "node:test";
 import { WebSocket } from "ws";
 import { ManualClock } from "../../src/core/manual-clock.ts";
+import { FakeEngine } from "./fake-engine.ts";
 import { rawPost, startServer } from "./test-server.ts";
 
 async function open(port: number): Promise<Socket> {
@@ -75,6 +76,48 @@ test("a client with too many requests in flight gets 429 over HTTP and WebSocket
   assert.deepEqual([(await running).status, (await other).status], [200, 200]);
   socket.terminate();
   assert.equal((await post("/v1/completions", { prompt: "x" }, as(apiKeys[0]!))).status, 200);
+});
+
+/** More than the kernel and the server keep for a client. */
+const LARGE = { tokens: Array.from({ length: 400 }, () => "x".repeat(64 * 1024)) };
+
+for (const stream of [true, false])
+  test(`a client that takes nothing of ${stream ? "a stream" : "an answer"} is cut, and counted`, async (t) => {
+    const engine = new FakeEngine();
+    engine.script = LARGE;
+    const { port } = await startServer(t, { engine, config: { sendTimeoutMs: 200, maxConnections: 1 } });
+    const reader = await rawPost(port, "/v1/completions", { prompt: "x", max_tokens: 400, stream });
+    reader.pause();
+    t.after(() => reader.destroy());
+    // a stream is paused while it waits; an answer in one piece is made before it waits
+    if (stream) await engine.until(({ cancelled }) => cancelled.length === 1);
+    let metrics: string;
+    do {
+      const next = await open(port);
+      next.write(GET_VERSION.replace("/version", "/metrics"));
+      metrics = await readText(next);
+    } while (/^HTTP\/1\.1 429 /.test(metrics));
+    assert.match(metrics, /^troupe:connections_stalled_total 1$/m);
+    assert.equal(engine.numLive, 0);
+  });
+
+test("a client that waits for a silent answer is not cut", async (t) => {
+  const { engine, port } = await startServer(t, { config: { sendTimeoutMs: 100, streamKeepAliveMs: 250 } });
+  engine.hold();
+  const plain = await rawPost(port, "/v1/completions", { prompt: "x" });
+  const stream = await rawPost(port, "/v1/completions", { prompt: "x", stream: true });
+  stream.setEncoding("utf8");
+  let received = "";
+  for await (const chunk of stream.iterator({ destroyOnReturn: false })) {
+    received += String(chunk);
+    // two of them: the time-out has passed more than once
+    if (received.split(": keep-alive").length === 3) engine.release();
+    if (received.includes("[DONE]")) break;
+  }
+  const [answer] = (await once(plain, "data")) as [Buffer];
+  assert.match(String(answer), /^HTTP\/1\.1 200 /);
+  stream.destroy();
+  plain.destroy();
 });
 
 const deep = "[".repeat(5000) + "]".repeat(5000);

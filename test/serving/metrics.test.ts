@@ -7,7 +7,7 @@ import { THROUGHPUT_WINDOW_MS } from "../../src/serving/throughput-window.ts";
 import { FakeEngine } from "./fake-engine.ts";
 import { startServer } from "./test-server.ts";
 
-const NONE = { numOpen: 0, numRefused: 0 };
+const NONE = { numOpen: 0, numRefused: 0, numStalled: 0 };
 
 /** The metrics of vLLM 0.4.0.post1 with their types and, for histograms, their bounds. */
 const VLLM: readonly (readonly [string, "gauge" | "counter" | "histogram", (readonly string[])?])[] = [
