@@ -52,11 +52,11 @@ export interface AttentionPlanOptions {
 }
 
 /** Queries of one chunk that attend in one run: enough for full speed, few enough to skip most of the causal half. */
-const MAX_QUERIES = 128;
+const MAX_QUERIES = 64;
 /** Packing a block of keys pays from about this many queries on, whatever the scores take. */
 const MIN_QUERIES = 8;
-/** Scores of one run for each thread: 4 MiB, so that softmax finds them in cache. */
-const SCORES_PER_THREAD = 2 ** 20;
+/** Scores of one run for each thread: 8 MiB. Fewer gather the same keys more often, more leave the caches. */
+const SCORES_PER_THREAD = 2 ** 21;
 /** Keys and values of one run of decodes for each thread, in bytes: few enough to be multiplied while still in cache. */
 const GATHER_BYTES_PER_THREAD = 2 ** 22;
 /** What starting one more run costs, as bytes gathered in the same time. */

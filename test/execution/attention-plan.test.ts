@@ -17,13 +17,13 @@ function numProducts(run: AttentionRun, shape: AttentionShape): number {
 }
 
 test("attention plan - a prompt is cut so that early queries do not gather the keys of late ones", () => {
-  const runs = planAttention([piece(0, 300)], { shape: SHAPE, window: null, threads: 2 });
+  const runs = planAttention([piece(0, 150)], { shape: SHAPE, window: null, threads: 2 });
   assert.deepEqual(
     runs.map((run) => [run.firstQuery, run.positions.length, run.numKeys]),
     [
-      [0, 128, 128],
-      [128, 128, 256],
-      [256, 44, 320],
+      [0, 64, 64],
+      [64, 64, 128],
+      [128, 22, 192],
     ],
   );
 });
@@ -33,8 +33,8 @@ test("attention plan - the longer the context, the fewer queries ask at a time, 
     planAttention([piece(position, 256)], { shape: SHAPE, window: null, threads: 2 }).map(
       (run) => run.positions.length,
     );
-  assert.deepEqual(sizes(1000), [128, 128]);
-  assert.deepEqual(sizes(4000).slice(0, 2), [63, 62]);
+  assert.deepEqual(sizes(1000), [64, 64, 64, 64]);
+  assert.deepEqual(sizes(12_000).slice(0, 2), [43, 43]);
   assert.deepEqual(new Set(sizes(1_000_000)), new Set([8]));
 });
 
@@ -64,9 +64,9 @@ test("attention plan - a run says which rows of the step its queries see, and wh
       [20, 30],
     ],
   );
-  const [, early, late] = planAttention([piece(20, 1), piece(40, 130)], options);
-  assert.deepEqual([early!.newRows.length, early!.newRows[0], early!.newRows.at(-1)], [128, 1, 128]);
-  assert.deepEqual([late!.newRows.length, late!.newRows[0], late!.newRows.at(-1)], [130, 1, 130]);
+  const [, early, late] = planAttention([piece(20, 1), piece(40, 66)], options);
+  assert.deepEqual([early!.newRows.length, early!.newRows[0], early!.newRows.at(-1)], [64, 1, 64]);
+  assert.deepEqual([late!.newRows.length, late!.newRows[0], late!.newRows.at(-1)], [66, 1, 66]);
   assert.deepEqual([[...early!.places], [...late!.places]], [[40], [40]]);
 });
 

@@ -29,36 +29,36 @@ function prepare(
 }
 
 test("stack attention - every run has its own share of rows, pages, masks and places, one behind the other", () => {
-  const { list, rows, numKeys } = prepare([piece(5, 1, 100), piece(900, 1, 200), piece(0, 70, 300)], {}, 2);
+  const { list, rows, numKeys } = prepare([piece(5, 1, 100), piece(900, 1, 200), piece(0, 50, 300)], {}, 2);
   assert.deepEqual(list("single"), [0]);
   assert.deepEqual(
     [list("firstQuery"), list("endQuery")],
     [
       [0, 1, 2],
-      [1, 2, 72],
+      [1, 2, 52],
     ],
   );
   assert.deepEqual(rows("tableDims"), [
     [1, 4],
     [1, 60],
-    [1, 8],
+    [1, 4],
   ]);
-  assert.deepEqual(list("tablesLengths"), [4, 60, 8]);
-  assert.deepEqual(list("masksLengths"), [64, 960, 70 * 128]);
+  assert.deepEqual(list("tablesLengths"), [4, 60, 4]);
+  assert.deepEqual(list("masksLengths"), [64, 960, 50 * 64]);
   assert.deepEqual(
     [list("newRowsLengths"), list("placesLengths")],
     [
-      [1, 1, 70],
+      [1, 1, 50],
       [4, 4, 4],
     ],
   );
   assert.deepEqual(list("places"), [5, 5, 5, 5, 900, 900, 900, 900, 0, 0, 0, 0]);
   assert.deepEqual(
     list("newRows"),
-    Array.from({ length: 72 }, (_, row) => row),
+    Array.from({ length: 52 }, (_, row) => row),
   );
-  assert.equal(numKeys, 64 + 960 + 128);
-  assert.equal(list("masks").length, 64 + 960 + 70 * 128);
+  assert.equal(numKeys, 64 + 960 + 64);
+  assert.equal(list("masks").length, 64 + 960 + 50 * 64);
 });
 
 test("stack attention - no product is shared by two threads", () => {

@@ -28,7 +28,11 @@ function createSession(maxBufferedBytes: number) {
     limits: { ...CONFIG, maxBufferedBytes },
     eventStreams: new KeptStreams<string>({ clock: systemClock, windowMs: 0 }),
     messageStreams: new KeptStreams<AnswerMessage>({ clock: systemClock, windowMs: 0 }),
-    metrics: new Metrics({ models, clock: systemClock, connections: { numOpen: 0, numRefused: 0, numStalled: 0 } }),
+    metrics: new Metrics({
+      models,
+      clock: systemClock,
+      connections: { numOpen: 0, numRefused: 0, numStalled: 0 },
+    }),
     logger: createLogger({ level: "silent", format: "json" }),
     clock: systemClock,
     work: new ActiveWork(systemClock),
