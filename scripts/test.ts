@@ -8,10 +8,14 @@
  */
 import { spawn } from "node:child_process";
 import { globSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const CONCURRENCY = 2;
 const TEST_TIMEOUT_MS = 240_000;
+/** Every file is a process, and most load the same modules: compiled once, they are read from here by the others. */
+const NODE_COMPILE_CACHE = join(tmpdir(), "troupe-test-compile-cache");
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const given = process.argv.slice(2);
@@ -39,7 +43,7 @@ if (files.length === 0) {
       ...options,
       ...files,
     ],
-    { cwd: root, stdio: ["ignore", "inherit", "inherit"] },
+    { cwd: root, stdio: ["ignore", "inherit", "inherit"], env: { NODE_COMPILE_CACHE, ...process.env } },
   );
   for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => runner.kill(signal));
   runner.on("error", (error) => {
