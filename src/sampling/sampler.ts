@@ -102,6 +102,7 @@ export class Sampler {
     );
     const sequences = this.#sequencesAfter(batch);
     const draws = drawsOf(batch, sequences);
+    // a row that is not there must be found before anyone has advanced
     for (const { row } of draws) this.#row(logits, row);
     const drawn: Drawn = {
       tokenIds: new Int32Array(draws.length).fill(NO_TOKEN),
