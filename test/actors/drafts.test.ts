@@ -3,8 +3,10 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { PartialConfig } from "../../src/config/load-config.ts";
 import type { Engine, GenerationEvent } from "../../src/protocol/engine.ts";
+import { actorRef, type Protocol } from "../../src/runtime/actor-types.ts";
 import { compileGrammar } from "../../src/sampling/grammar/compile-grammar.ts";
 import type { SamplingParams } from "../../src/sampling/sampling-params.ts";
+import { nextEvent } from "../runtime/runtime-harness.ts";
 import { becomesIdle, params, question, startTestEngine, whole } from "./test-engine.ts";
 
 const QUOTE = "Repeat this exactly: The fox runs over the dog. The dog runs over the fox. The fox sleeps.";
@@ -101,3 +103,22 @@ for (const [way, engine] of Object.entries(WAYS))
     assert.ok(acceptedTokens > 0);
     assert.ok(await becomesIdle(guessing.engine));
   });
+
+test("a sampler that crashes meanwhile - every event is the same", async () => {
+  await using guessing = await startTestEngine({ engine: { prefixCache: false, maxDraftTokens: 32 } });
+  const { engine, system } = guessing;
+  const restarted = nextEvent(system, "restarted", ({ children }) => children.includes("sampler"));
+  const seen = seenBy(engine, true);
+  let numDeltas = 0;
+  const beside = { prompt: question(QUOTE), params: params({ ignoreEos: true }) };
+  // a message that no handler survives
+  for await (const { kind } of engine.generate(beside))
+    if (kind === "delta" && ++numDeltas === 20)
+      system.tell<Protocol, string>(actorRef("sampler"), "plan", null);
+  await restarted;
+  const kinds = Object.keys(KINDS);
+  for (const [index, events] of (await seen).entries())
+    assert.deepEqual(events, expected.seen[index], kinds[index]);
+  assert.ok(engine.status().counters.acceptedTokens > 0);
+  assert.ok(await becomesIdle(engine));
+});
