@@ -55,9 +55,11 @@ export function createNodeServer(handler: RequestListener, options: NodeServerOp
  * ever. A connection is quiet too while its answer is still being made; then nothing waits, and it is left alone.
  */
 function cutStalled(server: Server, limits: ConnectionLimits, timeoutMs: number | null): void {
-  server.timeout = timeoutMs ?? 0;
-  server.on("request", (_request: IncomingMessage, response: ServerResponse) => {
-    response.on("timeout", (socket: Socket) => {
+  if (timeoutMs === null) return;
+  server.on("request", ({ socket }: IncomingMessage, response: ServerResponse) => {
+    // until the answer's end; Node then sets the one between requests
+    socket.setTimeout(timeoutMs);
+    response.on("timeout", () => {
       if (socket.writableLength === 0) return;
       limits.countStalled();
       socket.destroy();

@@ -101,8 +101,9 @@ for (const stream of [true, false])
     assert.equal(engine.numLive, 0);
   });
 
-test("a client that waits for a silent answer is not cut", async (t) => {
+test("a client that waits for a silent answer, or has not asked yet, is not cut", async (t) => {
   const { engine, port } = await startServer(t, { config: { sendTimeoutMs: 100, streamKeepAliveMs: 250 } });
+  const late = await open(port);
   engine.hold();
   const plain = await rawPost(port, "/v1/completions", { prompt: "x" });
   const stream = await rawPost(port, "/v1/completions", { prompt: "x", stream: true });
@@ -116,6 +117,8 @@ test("a client that waits for a silent answer is not cut", async (t) => {
   }
   const [answer] = (await once(plain, "data")) as [Buffer];
   assert.match(String(answer), /^HTTP\/1\.1 200 /);
+  late.write(GET_VERSION);
+  assert.match(await readText(late), /^HTTP\/1\.1 200 /);
   stream.destroy();
   plain.destroy();
 });
