@@ -157,17 +157,15 @@ export class Sampler {
     const rows = draws.map(({ state, row }) => ({ state, row: this.#row(logits, row) }));
     const known = this.#postSampling === null ? [] : findCandidates(rows, this.#postSampling);
     for (const [place, { index, sequence, state, row }] of draws.entries()) {
-      const choice = this.#choose(rows[place]!.row, state, known[place] ?? null);
-      if (typeof choice === "number") tokenIds[index] = choice;
-      else unusable.push({ sequence, row, ...choice });
-    }
-    for (const { index, sequence, state, row } of draws) {
-      if (tokenIds[index] === NO_TOKEN || !wantsLogprobs(state.params)) continue;
-      logprobs[index] = this.#scorer.score(
-        this.#row(logits, row),
-        tokenIds[index]!,
-        state.params.logprobs ?? 0,
-      );
+      const values = rows[place]!.row;
+      const choice = this.#choose(values, state, known[place] ?? null);
+      if (typeof choice !== "number") {
+        unusable.push({ sequence, row, ...choice });
+        continue;
+      }
+      tokenIds[index] = choice;
+      if (!wantsLogprobs(state.params)) continue;
+      logprobs[index] = this.#scorer.score(values, choice, state.params.logprobs ?? 0);
       if (logprobs[index] === null) unusable.push({ sequence, row });
     }
     const failed = new Set(unusable.map(({ sequence }) => sequence));

@@ -20,13 +20,12 @@ export class DraftPace {
     return this.#rest > 0 ? 0 : this.#length;
   }
 
-  /** A draw went without a draft. */
-  skip(): void {
-    this.#rest = Math.max(0, this.#rest - 1);
-  }
-
-  /** @param numTokens of a draft, at least 1 */
+  /** @param numTokens of a step's draft; 0 when it went without one */
   record(numTokens: number, numAccepted: number): void {
+    if (numTokens === 0) {
+      this.#rest = Math.max(0, this.#rest - 1);
+      return;
+    }
     if (numAccepted === 0) {
       this.#length = Math.max(1, numTokens >> 1);
       this.#rest = Math.min(MAX_REST, 2 ** ++this.#numWrong - 1);

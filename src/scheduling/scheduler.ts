@@ -251,7 +251,8 @@ export class Scheduler {
   /** What may come behind the token of a decode, with pages for it; nobody gives way for a guess. */
   #draftOf(sequence: Sequence, maxLength: number, pageCopies: number[]): Int32Array {
     // those that run need a page each sooner or later
-    if (!sequence.isDecode || this.#kv.numFreePages <= this.#states.running.size) return NO_DRAFT;
+    const hasRoom = maxLength > 0 && this.#kv.numFreePages > this.#states.running.size;
+    if (!sequence.isDecode || !hasRoom) return NO_DRAFT;
     const draft = proposeDraft(sequence, maxLength, this.#limits);
     const { kv, numTokens } = sequence;
     return kv.table.reserve(numTokens, numTokens + draft.length, pageCopies) ? draft : NO_DRAFT;

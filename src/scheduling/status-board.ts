@@ -4,12 +4,11 @@
  * scheduler, so that totals go on where a crashed one left them.
  */
 
-/** The figures, in the order they lie in memory. */
-export const STATUS_FIELDS = [
-  "numRunning",
-  "numWaiting",
-  "numPages",
-  "numFreePages",
+/** Figures of a moment. */
+const GAUGES = ["numRunning", "numWaiting", "numPages", "numFreePages"] as const;
+
+/** Figures that only grow. */
+const TOTALS = [
   "promptTokens",
   "generationTokens",
   "prefixCacheQueries",
@@ -20,6 +19,9 @@ export const STATUS_FIELDS = [
   "steps",
 ] as const;
 
+/** The figures, in the order they lie in memory. */
+export const STATUS_FIELDS = [...GAUGES, ...TOTALS] as const;
+
 /** One number for each of {@link STATUS_FIELDS}. */
 export type StatusFigures = Readonly<Record<(typeof STATUS_FIELDS)[number], number>>;
 
@@ -28,18 +30,6 @@ export function createStatusBoard(): SharedArrayBuffer {
   return new SharedArrayBuffer(STATUS_FIELDS.length * Float64Array.BYTES_PER_ELEMENT);
 }
 
-/** Fields that only grow; the others are momentary. */
-const TOTALS: ReadonlySet<string> = new Set([
-  "promptTokens",
-  "generationTokens",
-  "prefixCacheQueries",
-  "prefixCacheHits",
-  "preemptions",
-  "draftTokens",
-  "acceptedTokens",
-  "steps",
-]);
-
 /** Writes the figures of one scheduler, whose totals began at zero, onto a board that others wrote on before it. */
 export class StatusWriter {
   readonly #cells: Float64Array;
@@ -47,7 +37,7 @@ export class StatusWriter {
 
   constructor(board: SharedArrayBuffer) {
     this.#cells = new Float64Array(board);
-    this.#before = this.#cells.map((value, index) => (TOTALS.has(STATUS_FIELDS[index]!) ? value : 0));
+    this.#before = this.#cells.map((value, index) => (index < GAUGES.length ? 0 : value));
   }
 
   write(figures: StatusFigures): void {

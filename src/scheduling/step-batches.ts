@@ -2,18 +2,8 @@
 import { NO_TOKEN } from "../core/no-token.ts";
 import { endTokenIds, type FinishLimits } from "./finish-check.ts";
 import type { Sequence } from "./sequence.ts";
-import type { ScheduledChunk } from "./step-builder.ts";
+import { lengthOf, numRowsOf, type ScheduledChunk } from "./step-builder.ts";
 import type { ExecutionBatch, PromptScoring, SamplerSequence, SamplingBatch } from "./step-plan.ts";
-
-/** Logits rows are numbered in this order: chunk after chunk, scored prompt positions, the drawn one, those of a draft. */
-function numRowsOf({ scored, drawn, draft }: ScheduledChunk): number {
-  return Math.max(0, scored.to - scored.from) + (drawn.length > 0 ? 1 : 0) + draft.length;
-}
-
-/** Draft included. */
-function lengthOf({ numTokens, draft }: ScheduledChunk): number {
-  return numTokens + draft.length;
-}
 
 /** What the ranks compute. Each block table covers just the chunk's context and tokens. */
 export function executionBatch(

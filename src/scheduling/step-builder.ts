@@ -27,6 +27,16 @@ export interface StepLimits {
   readonly batching: Pick<BatchingOptions, "maxPrefillSeqs" | "maxPrefillTokens">;
 }
 
+/** Tokens that a chunk computes, its draft included. */
+export function lengthOf({ numTokens, draft }: ScheduledChunk): number {
+  return numTokens + draft.length;
+}
+
+/** Logits rows of a chunk, numbered in this order: scored prompt positions, the drawn one, those of its draft. */
+export function numRowsOf({ scored, drawn, draft }: ScheduledChunk): number {
+  return Math.max(0, scored.to - scored.from) + (drawn.length > 0 ? 1 : 0) + draft.length;
+}
+
 /** One step in the making. */
 export class StepBuilder {
   /** Pairs (from, to), in order. */
@@ -104,11 +114,12 @@ export class StepBuilder {
     const end = start + numTokens;
     const scored = sequence.group.scores?.wantedRows(start, end) ?? { from: start, to: start };
     const drawn = end === sequence.numTokens ? sequence.group.answersDrawnWith(sequence) : [];
-    this.#tokensLeft -= numTokens + draft.length;
+    const chunk: ScheduledChunk = { sequence, start, numTokens, draft, scored, drawn };
+    this.#tokensLeft -= lengthOf(chunk);
     if (!sequence.isDecode) this.#promptTokensLeft -= numTokens;
-    this.#rowsLeft -= Math.max(0, scored.to - scored.from) + (drawn.length > 0 ? 1 : 0) + draft.length;
+    this.#rowsLeft -= numRowsOf(chunk);
     const list = sequence.isDecode ? this.#decodes : this.#prefills;
-    list.push({ sequence, start, numTokens, draft, scored, drawn });
+    list.push(chunk);
   }
 
   /** A prompt that must not be cut may take more than is left, as the step's first. */

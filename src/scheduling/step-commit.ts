@@ -1,7 +1,6 @@
 /** Brings a step's result home: tokens to their sequences, pages to the prefix cache, news to the text stage. */
 import { NO_TOKEN } from "../core/no-token.ts";
 import { invariant } from "../errors/troupe-error.ts";
-import type { PositionLogprobs } from "../sampling/sampling-params.ts";
 import { type Finish, type FinishLimits, finishOf } from "./finish-check.ts";
 import type { RequestGroup } from "./request-group.ts";
 import type { SchedulerCounters } from "./scheduler-counters.ts";
@@ -130,18 +129,18 @@ export class StepCommit {
     if (!answer.isWanted) return;
     const { tokenIds, finish } = this.#append(answer, this.#result.tokenIds.subarray(first, this.#draw));
     const numAccepted = tokenIds.length - 1;
-    if (draftLength === 0) answer.draftPace.skip();
-    else answer.draftPace.record(draftLength, numAccepted);
+    answer.draftPace.record(draftLength, numAccepted);
     this.#counters.generationTokens += tokenIds.length;
     this.#counters.draftTokens += draftLength;
     this.#counters.acceptedTokens += numAccepted;
     if (numAccepted > 0) this.#states.publish(answer);
-    const logprobs = this.#result.logprobs?.slice(first, first + tokenIds.length) ?? [];
+    const scored = this.#result.logprobs?.slice(first, first + tokenIds.length) ?? [];
+    const logprobs = scored.filter((entry) => entry !== null);
     this.#output.sequences.push({
       requestId: answer.group.requestId,
       index: answer.index,
       tokenIds,
-      logprobs: logprobs.includes(null) || logprobs.length === 0 ? null : (logprobs as PositionLogprobs[]),
+      logprobs: logprobs.length === 0 ? null : logprobs,
       finishReason: finish?.reason ?? null,
       stopTokenId: finish?.stopTokenId ?? null,
     });
