@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { createProgress, type Progress } from "../compile/progress.ts";
 import { createSlabBuffers, type SlabBuffers } from "../compile/weight-job.ts";
 import { readModelFolder } from "../model-folder.ts";
-import { BLOCK_SIZES } from "../precisions/stored-form.ts";
+import { blockSizeOf } from "../precisions/stored-form.ts";
 import type { WeightFile } from "../safetensors/open-files.ts";
 import { plannedBytes } from "../safetensors/safetensors-writer.ts";
 import { WeightStore } from "../safetensors/weight-store.ts";
@@ -53,7 +53,7 @@ export async function convertWeights(options: ConvertOptions): Promise<WeightsRe
   const files = store.files.map((file) => ({ ...file, planned: file.tensors.flatMap(plan) }));
   const source = await identify(modelDir, architecture, { cacheDir, progress });
   return await atOutput(outputDir, async () => {
-    const block = target === null ? null : BLOCK_SIZES[target];
+    const block = blockSizeOf(target);
     const output = await OutputFolder.open(outputDir, { precision, block, source, shard: null }, progress);
     await copyFiles(modelDir, outputDir, await companionsOf(modelDir));
     if (target === null) await writeConfig(output, modelDir, precision);

@@ -1,6 +1,6 @@
 /** The strategy that an architecture calls for: heads and channels whole, quantised inputs cut between blocks. */
 import { TroupeError } from "../../errors/troupe-error.ts";
-import { BLOCK_SIZES, storedPartOf } from "../precisions/stored-form.ts";
+import { blockSizeOf, storedPartOf } from "../precisions/stored-form.ts";
 import type { WeightStore } from "../safetensors/weight-store.ts";
 import { strategyText } from "../tensor-parallel/strategy.ts";
 import { type CutPart, cutProblem } from "../tensor-parallel/tensor-cut.ts";
@@ -30,7 +30,7 @@ export function defaultStrategy(store: WeightStore, cuts: TensorCuts, size: numb
 function cutOf(name: string, store: WeightStore, cuts: TensorCuts): TensorCut {
   const { quantization } = store;
   const stored = quantization === null ? null : storedPartOf(quantization, name);
-  if (quantization === null || stored === null) {
+  if (stored === null) {
     if (cuts.tables.has(name)) return REPLICATED;
     return cuts.matrices.get(name)?.cut ?? cuts.biases.get(name) ?? REPLICATED;
   }
@@ -38,7 +38,7 @@ function cutOf(name: string, store: WeightStore, cuts: TensorCuts): TensorCut {
   if (matrix === undefined) return REPLICATED;
   const { cut, inputs } = matrix;
   if (cut.kind === "replicated" || cut.axis === 0) return cut;
-  const blockSize = BLOCK_SIZES[quantization];
+  const blockSize = blockSizeOf(quantization);
   if (blockSize === null) return stored.part === "values" ? cut : REPLICATED;
   const blocks: CutPart = {
     name: "inputs",
@@ -55,7 +55,7 @@ function firstProblem(
   store: WeightStore,
   size: number,
 ): string | null {
-  const blockSize = store.quantization === null ? null : BLOCK_SIZES[store.quantization];
+  const blockSize = blockSizeOf(store.quantization);
   const blockProblem = blockSize === null ? null : firstBlockProblem(cuts, size, blockSize);
   if (blockProblem !== null) return blockProblem;
   for (const cut of ofTensors.values()) {

@@ -9,7 +9,7 @@ import { sha256 } from "../compile/content-hash.ts";
 import { createProgress, type Progress } from "../compile/progress.ts";
 import { createSlabBuffers } from "../compile/weight-job.ts";
 import { readModelFolder } from "../model-folder.ts";
-import { BLOCK_SIZES } from "../precisions/stored-form.ts";
+import { blockSizeOf } from "../precisions/stored-form.ts";
 import type { WeightFile } from "../safetensors/open-files.ts";
 import { WeightStore } from "../safetensors/weight-store.ts";
 import { shardName } from "../shards/find-shards.ts";
@@ -72,7 +72,7 @@ export async function splitWeights(options: SplitOptions): Promise<WeightsResult
     const ranks: OutputFolder[] = [];
     for (const place of places) {
       const precision = precisionOf(store);
-      const block = store.quantization === null ? null : BLOCK_SIZES[store.quantization];
+      const block = blockSizeOf(store.quantization);
       const plan = { precision, block, source, shard: { ...place, strategy: sha256(text) } };
       const dir = join(outputDir, shardName(place.rank, place.size));
       ranks.push(await OutputFolder.open(dir, plan, progress));

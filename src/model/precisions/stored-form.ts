@@ -16,6 +16,11 @@ export const BLOCK_SIZES = { w8: null, w4: 32, w4g128: 128 } as const satisfies 
   number | null
 >;
 
+/** Inputs that share a scale in a folder; null where no blocks do: in floats, and where all inputs of an output do. */
+export function blockSizeOf(precision: QuantizedPrecision | null): number | null {
+  return precision === null ? null : BLOCK_SIZES[precision];
+}
+
 /** Precisions that scale block by block. */
 export type BlockPrecision = {
   [P in QuantizedPrecision]: (typeof BLOCK_SIZES)[P] extends number ? P : never;
