@@ -173,3 +173,15 @@ export class EngineTrace {
     return "?";
   }
 }
+
+/** Holds the lines since the last look against the expected ones, however those are indented. */
+export function check(engine: EngineTrace, expected: string): void {
+  const lines = expected.split("\n").map((line) => line.trim());
+  assert.deepEqual(engine.takeLines(), lines.filter(Boolean));
+}
+
+/** Nothing runs or waits, and every page is free. */
+export function checkAllFree(engine: EngineTrace): void {
+  const { numPages, numFreePages, numRunning, numWaiting } = engine.scheduler.status();
+  assert.deepEqual([numFreePages, numRunning, numWaiting], [numPages, 0, 0]);
+}

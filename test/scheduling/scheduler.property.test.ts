@@ -11,7 +11,7 @@ import { TroupeError } from "../../src/errors/troupe-error.ts";
 import type { SamplingParams } from "../../src/sampling/sampling-params.ts";
 import { type BatchingOptions, DEFAULT_BATCHING } from "../../src/scheduling/batching-options.ts";
 import type { EngineRequest, StepOutput } from "../../src/scheduling/step-plan.ts";
-import { EngineTrace, type TraceOptions } from "./engine-trace.ts";
+import { checkAllFree, EngineTrace, type TraceOptions } from "./engine-trace.ts";
 import { referenceAnswer, scoreOf, stateAfter } from "./reference-model.ts";
 import { ids, request } from "./requests.ts";
 
@@ -198,11 +198,7 @@ function checkScores(outputs: readonly StepOutput[], asked: EngineRequest, isCan
 }
 
 function checkNothingLeaks(engine: EngineTrace): void {
-  const { numFreePages, numPages, numRunning, numWaiting } = engine.scheduler.status();
-  assert.deepEqual(
-    { numFreePages, numRunning, numWaiting },
-    { numFreePages: numPages, numRunning: 0, numWaiting: 0 },
-  );
+  checkAllFree(engine);
   // the sampler is told of the last ones with the next step
   engine.add("last", [1], { maxTokens: 1 });
   engine.drain();
