@@ -96,7 +96,8 @@ function countingTaken(engine: Engine): { readonly counted: Engine; taken(): num
 
 test("a client that never reads is paused alone, gives its pages up, and misses nothing later", async (t) => {
   await using started = await startTestEngine({
-    engine: { numPages: 200, maxModelLen: 1000, prefixCache: false },
+    // one thread for the model: the server's own, which pauses, must not have to wait for a core
+    engine: { numPages: 200, maxModelLen: 1000, prefixCache: false, threads: 1 },
   });
   const { engine } = started;
   const { counted, taken } = countingTaken(engine);
